@@ -1,0 +1,50 @@
+"""Evidence that adds up: floored, decaying sums of log-likelihood ratios, an actor each.
+
+CUSUM (Page 1954) for a change from honest to scraping at an unknown time; the sum of a sequential probability ratio test
+(Wald 1945) that starts afresh whenever it speaks for the honest side:
+
+    S = max(0, S * 2 ** (-dt / half_life) + llr)
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+
+
+@compiled
+def floored_sum(
+    slot: NDArray[np.int32],
+    time_us: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    llr: NDArray[np.float64],
+    half_life_us: float,
+    total: NDArray[np.float64],
+    at_us: NDArray[np.int64],
+    since_us: NDArray[np.int64],
+    contacts: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Move the sums on by the rows that count; returns sum, start of its rise and contacts since, at each of n rows.
+
+    ``total``, ``at_us``, ``since_us`` and ``contacts`` are state columns by slot. A row that does not count reports 0 and
+    changes nothing. A time earlier than the last one decays nothing.
+    """
+    out = np.zeros(slot.size, np.float64)
+    since = np.zeros(slot.size, np.int64)
+    count = np.zeros(slot.size, np.int64)
+    for i in range(slot.size):
+        if not counts[i]:
+            continue
+        s = slot[i]
+        elapsed = max(time_us[i] - at_us[s], 0)
+        level = total[s] * 2.0 ** (-elapsed / half_life_us) + llr[i]
+        if total[s] <= 0.0 or level <= 0.0:
+            since_us[s] = time_us[i]
+            contacts[s] = 0
+        total[s] = max(level, 0.0)
+        at_us[s] = max(at_us[s], time_us[i])
+        contacts[s] += 1
+        out[i] = total[s]
+        since[i] = since_us[s]
+        count[i] = contacts[s]
+    return out, since, count

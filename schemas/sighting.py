@@ -1,0 +1,84 @@
+"""Sighting batches: what observe writes and assess reads, packed in columns.
+
+A *sighting* is one actor and one event that matters. A response that discloses ten profiles gives each of its actors
+ten sightings with the same offset, told apart by ``ordinal``. Rows stand in the order of their source records.
+
+Columns travel as little-endian bytes, so that ``numpy.frombuffer`` reads them without a copy; `COLUMNS` and
+`ACTOR_COLUMNS` name their dtypes. The batch covers the half-open range ``[lo, hi)`` of source offsets whole: offsets
+without a row held nothing for this destination.
+"""
+
+from enum import IntEnum, IntFlag
+from typing import Final
+
+import msgspec
+
+VERSION: Final = 1
+
+
+class Kind(IntEnum):
+    """What kind of surface was asked."""
+
+    VIEW = 1
+    SEARCH = 2
+    LOOKUP = 3
+    LIST = 4
+
+
+class Flag(IntFlag):
+    """What else is known of a sighting."""
+
+    MISS = 1
+    """The profile does not exist: nothing was disclosed."""
+    LOGGED_IN = 2
+    """An account stands behind the request."""
+    PRINCIPAL = 4
+    """This actor is who the request is judged by first: the account if there is one, else the address."""
+
+
+COLUMNS: Final[dict[str, str]] = {
+    "actor": "<u4",  # index into the batch's actors
+    "time_us": "<i8",  # event time, microseconds since 1970 UTC
+    "offset": "<u4",  # source offset minus `lo`
+    "ordinal": "<u2",  # which of the profiles that one response disclosed
+    "kind": "u1",
+    "flags": "u1",
+    "tier": "u1",  # index into `tiers`
+    "profile": "<u8",  # XXH64 of the profile id
+    "principal": "<u8",  # key of the principal's actor
+}
+
+ACTOR_COLUMNS: Final[dict[str, str]] = {
+    "actor_key": "<u8",  # XXH64 of scope, value and home (see streams/pipeline/observe)
+    "actor_scope": "u1",
+    "actor_text_end": "<u4",  # end of the value within `actor_text`
+}
+
+
+class SightingBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Sightings of one source partition's offsets ``[lo, hi)`` for one destination partition."""
+
+    version: int
+    topic: str
+    partition: int
+    lo: int
+    hi: int
+    watermark_us: int
+    """Highest event time among all records of the partition up to `hi`; -1 when none is known."""
+    idle: bool
+    """The source has nothing more for now and stops holding the watermark."""
+    tiers: list[str]
+    """Account tiers, index 0 is always the unnamed tier ``""``."""
+    actor_key: bytes
+    actor_scope: bytes
+    actor_text: bytes
+    actor_text_end: bytes
+    actor: bytes
+    time_us: bytes
+    offset: bytes
+    ordinal: bytes
+    kind: bytes
+    flags: bytes
+    tier: bytes
+    profile: bytes
+    principal: bytes

@@ -1,0 +1,50 @@
+"""What several commands share: their options, reading the configuration, printing JSON."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+import orjson
+
+from schemas.errors import ConfigError
+from streams.config import parse
+from streams.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def config_option(command: Callable[P, R]) -> Callable[P, R]:
+    """``--config FILE``, the argument ``config_file``; see `effective`."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--config", "config_file", type=kind, help="Configuration; without it the defaults.")(command)
+
+
+def json_option(command: Callable[P, R]) -> Callable[P, R]:
+    """``--json``, the argument ``as_json``; see `print_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON and not a table.")(command)
+
+
+def effective(config_file: Path | None) -> Settings:
+    """Settings of a file, or the defaults, with what the environment overrides.
+
+    Raises:
+        ConfigError: it cannot be read, or says what it may not.
+    """
+    if config_file is None:
+        return parse("", environment=os.environ)
+    try:
+        text = config_file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(str(config_file), None, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(config_file), None, f"byte {error.start} is not UTF-8") from error
+    return parse(text, str(config_file), os.environ)
+
+
+def print_json(value: object) -> None:
+    """A value on standard output, indented, for another program to read."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,49 @@
+"""``weir worker``: the Kafka stream processors."""
+
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from schemas.errors import UsageError
+from streams.cli.option import config_option, effective
+from streams.cli.topics import bootstrap_option
+
+EXAMPLES = """\b
+Examples:
+  weir worker
+  weir worker --config deploy/weir.toml --bootstrap kafka-1:9092,kafka-2:9092
+  weir worker --stages observe
+  weir worker --stages assess --log-level warning
+"""
+
+
+@click.command("worker", epilog=EXAMPLES)
+@bootstrap_option
+@config_option
+@click.option("--stages", default="observe,assess", show_default=True, help="Stages that this process runs.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What goes to standard error.",
+)
+def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_level: str) -> None:
+    """Run the stream processors until SIGTERM or SIGINT; one process a core.
+
+    Workers of one kafka.application share the partitions among them. State is rebuilt from weir.activity.v1 when a worker
+    takes a partition over.
+    """
+    # Faust takes a while to import; a wrong option should be said at once.
+    from streams.live.app import STAGES
+    from streams.live.worker import run
+
+    chosen = stages.split(",")
+    wrong = sorted(set(chosen) - set(STAGES))
+    if wrong:
+        raise UsageError(f"there is no stage {', '.join(wrong)}; there are {', '.join(STAGES)}")
+    settings = effective(config_file)
+    if bootstrap is not None:
+        settings = replace(settings, kafka=replace(settings.kafka, bootstrap=bootstrap))
+    run(settings, chosen, log_level)

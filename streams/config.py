@@ -1,0 +1,157 @@
+"""Reads the configuration: TOML, then ``WEIR_<SECTION>__<KEY>`` from the environment, into `Settings`.
+
+A configuration is taken whole or refused whole, with file, line and reason.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Final
+
+import msgspec
+
+from detectors.core.contract import Detector, DetectorConfig
+from detectors.core.discovery import classes
+from schemas.actor import Scope
+from schemas.errors import ConfigError
+from schemas.mode import Mode
+from streams.settings import Settings
+
+PREFIX: Final = "WEIR_"
+DEFAULTS: Final = "defaults"
+_PATH: Final = re.compile(r"(.*?) - at `(?:key in )?\$\.?(.*?)`$")
+_UNKNOWN: Final = re.compile(r"unknown field `(.+?)`")
+_TOML_LINE: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
+
+Table = dict[str, object]
+
+
+def parse(text: str, file: str = DEFAULTS, environment: Mapping[str, str] | None = None) -> Settings:
+    """Effective settings of a TOML ``text``, overridden by ``environment``.
+
+    Raises:
+        ConfigError: it is no TOML, or a key is unknown, of a wrong type or out of range; nothing of it is in force.
+    """
+    try:
+        table: Table = tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        found = _TOML_LINE.fullmatch(str(error))
+        raise ConfigError(file, int(found[2]) if found else None, found[1] if found else str(error)) from error
+    for name in _override(table, environment or {}):
+        file = f"{file} with {name}"
+    try:
+        return _settings(table)
+    except msgspec.ValidationError as error:
+        reason, path = _reason(error)
+        raise ConfigError(file, line_of(text, path), f"{'.'.join(path).replace('.[', '[') or 'settings'}: {reason}") from error
+
+
+def revision(settings: Settings, mode: Mode | None = None) -> str:
+    """Digest of the effective settings that decisions name, and of the ``mode`` of all detectors if one was asked for.
+
+    Where the broker is and how it is read changes no decision and does not count.
+    """
+    same = msgspec.structs.replace(settings, kafka=type(settings.kafka)())
+    text = msgspec.json.encode([same, mode], order="sorted")
+    return f"sha256:{hashlib.sha256(text).hexdigest()[:16]}"
+
+
+def detectors(settings: Settings, mode: Mode | None = None) -> list[tuple[Detector[DetectorConfig], Mode]]:
+    """All detectors that exist with their mode in force, under the ceiling; ``mode`` replaces that of every detector."""
+    chosen = []
+    for name, kind in classes().items():
+        config = settings.detectors[name]
+        wanted = mode or config.mode or settings.mode.default
+        chosen.append((kind(config), min(wanted, settings.mode.ceiling, key=lambda m: m.rank)))
+    return chosen
+
+
+def _settings(table: Table) -> Settings:
+    sections = table.pop("detectors", {})
+    settings = msgspec.convert(table, Settings, strict=False)
+    if not isinstance(sections, dict):
+        raise msgspec.ValidationError("Expected `object` - at `$.detectors`")
+    unknown = sorted(set(sections) - set(classes()))
+    if unknown:
+        known = ", ".join(classes())
+        raise msgspec.ValidationError(f"there is no such detector; there are {known} - at `$.detectors.{unknown[0]}`")
+    configs = {name: _detector(name, kind, sections.get(name, {})) for name, kind in classes().items()}
+    for list_name in ("collectors", "allow"):
+        for place, entry in enumerate(getattr(settings, list_name)):
+            _check_actor(entry.actor, f"{list_name}[{place}].actor")
+    return msgspec.structs.replace(settings, detectors=configs)
+
+
+def _detector(name: str, kind: type[Detector[DetectorConfig]], section: object) -> DetectorConfig:
+    try:
+        return msgspec.convert(section, kind.Config, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$")
+        raise msgspec.ValidationError(f"{reason} - at `$.detectors.{name}{path.rstrip('`')}`") from error
+
+
+def _check_actor(actor: str, path: str) -> None:
+    scope, _, value = actor.partition(":")
+    known = [s.label for s in Scope]
+    if scope not in known:
+        raise msgspec.ValidationError(f"scope {scope!r} is none of {', '.join(known)} - at `$.{path}`")
+    if scope in (Scope.IP.label, Scope.NET.label):
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise msgspec.ValidationError(f"{error} - at `$.{path}`") from error
+
+
+def _override(table: Table, environment: Mapping[str, str]) -> list[str]:
+    """Put ``WEIR_SECTION__KEY`` (further ``__`` go deeper) into ``table``; returns the names that were used."""
+    used = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and "__" in name:
+            *sections, key = name.removeprefix(PREFIX).lower().split("__")
+            place: Table = table
+            for section in sections:
+                inner = place.setdefault(section, {})
+                if not isinstance(inner, dict):
+                    raise ConfigError(name, None, f"{section} is no section")
+                place = inner
+            place[key] = environment[name]
+            used.append(name)
+    return used
+
+
+def _reason(error: msgspec.ValidationError) -> tuple[str, list[str]]:
+    found = _PATH.match(str(error))
+    reason, path = (found[1], found[2]) if found else (str(error), "")
+    parts = [part for part in re.split(r"\.|(?=\[)", path) if part]
+    unknown = _UNKNOWN.search(reason)
+    return reason, [*parts, unknown[1]] if unknown else parts
+
+
+def line_of(text: str, path: list[str]) -> int | None:
+    """Line, from 1, at which a TOML ``text`` sets the key at ``path`` (``["surfaces", "[1]", "path"]``); None if nowhere.
+
+    The best known place: the key's own line, else the header of the section that lacks it.
+    """
+    names = [part for part in path if not part.startswith("[")]
+    wanted = next((int(part[1:-1]) for part in path if re.fullmatch(r"\[\d+\]", part)), None)
+    best, best_depth, section, seen = None, 0, list[str](), dict[str, int]()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[(\[)?\s*([^\]]+?)\s*\]", line)
+        key = re.match(r"\s*([A-Za-z0-9_\-.\"]+)\s*=", line)
+        if header:
+            section = header[2].replace('"', "").split(".")
+            if header[1]:
+                seen[header[2]] = seen.get(header[2], -1) + 1
+            here = section
+        elif key:
+            here = section + key[1].replace('"', "").split(".")
+        else:
+            continue
+        if wanted is not None and section and seen.get(".".join(section), wanted) != wanted:
+            continue
+        depth = len(here) if here == names[: len(here)] else 0
+        if depth > best_depth:
+            best, best_depth = number, depth
+    return best

@@ -1,0 +1,157 @@
+"""The assess and decide stages on Kafka: sightings in, alerts, blocks and model deltas out.
+
+The state of a partition is a fold over its activity log. Until it is kept in checkpoints, a worker that takes a partition
+over reads that log from its beginning and stays silent below the committed offset: what was decided there has been sent.
+From there on every decision is sent; one that was sent just before a crash is sent again with the same id.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from faust.types import TP, AppT, EventT, StreamT
+
+from schemas import topic
+from schemas.model import ModelDelta
+from streams.clock import Clock
+from streams.live.model_feed import CODEC, ModelFeed
+from streams.live.sending import Outgoing, Sender
+from streams.live.tally import Tally
+from streams.live.transport import TopicOptions, batch_topic, partition_states, stop_process
+from streams.outputs.cloudevents import record_of
+from streams.pipeline.assess import Assessor, Outcome
+from streams.pipeline.batch import Batch
+from streams.pipeline.model.models import Models
+from streams.pipeline.sightings import decode
+
+STAGE: Final = "assess"
+RETRY_S: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Owned:
+    """One partition that this worker owns."""
+
+    assessor: Assessor
+    next_offset: int
+    silent_below: int
+    """Offset below which everything decided has been sent before."""
+    waiting: deque[EventT[Batch]] = field(default_factory=deque)
+    """Batches that may hold sightings whose model is still due: not acknowledged."""
+    due_since: float | None = None
+    """When the oldest of them began to wait, by the monotonic clock."""
+
+
+class Assessing:
+    """The agent and the partitions it owns."""
+
+    def __init__(
+        self,
+        app: AppT,
+        new_assessor: Callable[[int], Assessor],
+        feed: ModelFeed,
+        models: Models,
+        clock: Clock,
+        tally: Tally,
+        patience_s: float,
+    ) -> None:
+        """Make the state of a partition with ``new_assessor``; wait ``patience_s`` for the model that is due."""
+        self._app, self._new_assessor, self._feed, self._models = app, new_assessor, feed, models
+        self._clock, self._tally = clock, tally
+        self._sender = Sender(app)
+        self._owned: dict[int, Owned] = {}
+        self._busy = asyncio.Lock()
+        self._stream: StreamT[Batch] | None = None
+        self._retrying: asyncio.Task[None] | None = None
+        self._patience_s = patience_s
+        self.topic = batch_topic(app, topic.ACTIVITY.name, TopicOptions(rewind=True, late_acks=True))
+        app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
+
+    async def run(self, stream: StreamT[Batch]) -> None:
+        """Judge batch after batch; a bug stops the process before the acknowledgement."""
+        try:
+            self._stream = stream
+            if self._retrying is None:
+                await self._app.add_runtime_dependency(self._feed)
+                self._retrying = asyncio.create_task(self._retry())
+            await self._feed.caught_up.wait()
+            async for event in stream.noack().events():
+                async with self._busy:
+                    await self._take(event)
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch and go on
+            stop_process(error, STAGE)
+
+    async def _retry(self) -> None:
+        """Judge what has waited for a model, when one comes in and when patience ends."""
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._feed.changed.wait(), RETRY_S)
+                self._feed.changed.clear()
+                async with self._busy:
+                    for owned in list(self._owned.values()):
+                        if owned.waiting:
+                            await self._advance(owned, silent=False)
+        except Exception as error:  # noqa: BLE001 - the task would end in silence
+            stop_process(error, STAGE)
+
+    async def _take(self, event: EventT[Batch]) -> None:
+        batch = event.value
+        owned = self._own(batch)
+        owned.waiting.append(event)
+        owned.next_offset = batch.hi
+        sent_before = max(0, min(owned.silent_below - batch.lo, len(batch))) if batch.offsets is None else 0
+        for part, silent in ((batch.values[:sent_before], True), (batch.values[sent_before:], False)):
+            if part:
+                for value in part:
+                    owned.assessor.accept(decode(value or b""))
+                await self._advance(owned, silent=silent)
+        if not len(batch):
+            await self._advance(owned, silent=batch.hi <= owned.silent_below)
+
+    def _own(self, batch: Batch) -> Owned:
+        owned = self._owned.get(batch.partition)
+        if owned is None or owned.next_offset != batch.lo:
+            state = partition_states(self._app)[TP(batch.topic, batch.partition)]
+            log.info("partition %d: reading from %d, silent below %d", batch.partition, batch.lo, state.committed)
+            owned = Owned(self._new_assessor(batch.partition), batch.lo, state.committed)
+            self._owned[batch.partition] = owned
+        return owned
+
+    async def _advance(self, owned: Owned, *, silent: bool) -> None:
+        before = owned.assessor.judged
+        outcome = owned.assessor.advance(self._clock, impatient=self._impatient(owned))
+        self._tally.judged += owned.assessor.judged - before
+        await self._send(owned, outcome, silent=silent)
+        if outcome.settled:
+            owned.due_since = None
+            while owned.waiting and self._stream is not None:
+                await self._stream.ack(owned.waiting.popleft())
+        elif owned.due_since is None:
+            owned.due_since = time.monotonic()
+
+    def _impatient(self, owned: Owned) -> bool:
+        return owned.due_since is not None and time.monotonic() - owned.due_since > self._patience_s
+
+    async def _send(self, owned: Owned, outcome: Outcome, *, silent: bool) -> None:
+        records = [self._delta(delta) for delta in outcome.deltas if not self._known(delta)]
+        if not silent:
+            decided_us = self._clock()
+            records += [Outgoing(*record_of(decision, decided_us)) for decision in outcome.decisions]
+            self._tally.decided(outcome)
+        if records:
+            await self._sender.send(records)
+
+    def _known(self, delta: ModelDelta) -> bool:
+        return self._models.has(delta.epoch, delta.partition)
+
+    @staticmethod
+    def _delta(delta: ModelDelta) -> Outgoing:
+        return Outgoing(topic.MODEL.name, delta.key.encode(), CODEC.encode(delta), partition=0)

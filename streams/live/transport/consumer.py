@@ -1,0 +1,314 @@
+"""The delivering side, in the main loop: batches to agents, acknowledgements to commits."""
+
+# ruff: noqa: SLF001  (pins.py lists the private names and checks that they are there)
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import cast
+
+from aiokafka.errors import ConsumerStoppedError
+from faust.agents import current_agent
+from faust.exceptions import DecodeError
+from faust.streams import current_event
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, ConsumerMessage, EventT, Message
+from faust.types.transports import TPorTopicSet
+from faust.types.tuples import ack_lock
+
+from streams.live.transport.failure import stop_process
+from streams.live.transport.fetch import BatchFetcher, Fetched
+from streams.live.transport.ledger import AckLedger
+from streams.live.transport.options import Declared
+from streams.live.transport.topic import BatchTopic
+from streams.pipeline.batch import Batch
+
+log = logging.getLogger(__name__)
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer; its fetcher is ours."""
+
+    @property
+    def _declared(self) -> Declared:
+        return cast(BatchConsumer, self.consumer).declared
+
+    async def on_start(self) -> None:
+        """Start the consumer and, while it has no subscription yet, put our fetcher in the stock one's place."""
+        await super().on_start()
+        if not self.app.client_only:
+            consumer = self._ensure_consumer()
+            await consumer._fetcher.close()
+            consumer._fetcher = BatchFetcher(consumer, self._declared.topics, self._declared.fetch)
+
+    async def take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
+        """What was fetched, see `BatchFetcher.take`. Called from the main loop."""
+        return cast(Fetched, await self.call_thread(self._take, partitions, room, seeks, timeout_s))
+
+    async def _take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
+        # The call has waited in a queue: a rebalance may have begun meanwhile, and would wait for us.
+        if not self.consumer.flow_active:
+            return {}
+        consumer = self._ensure_consumer()
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError
+        with consumer._subscription.fetch_context():
+            return cast(Fetched, await consumer._fetcher.take(partitions, room, seeks, timeout_s))
+
+    async def begin_seek(self, seeks: int) -> None:
+        """See `BatchFetcher.begin_seek`. Called from the main loop."""
+        await self.call_thread(self._begin_seek, seeks)
+
+    async def _begin_seek(self, seeks: int) -> None:
+        self._ensure_consumer()._fetcher.begin_seek(seeks)
+
+    def wake(self) -> None:
+        """End a wait in `take`. Called from the main loop."""
+        if self._consumer is not None and not self._consumer._closed:
+            self.thread_loop.call_soon_threadsafe(self._consumer._fetcher.wake)
+
+    def end(self, tp: TP) -> int | None:
+        """Where the partition ended at the last fetch, for whoever reads committed records; None before the first."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(tp) if assignment is not None else None
+        if state is None:
+            return None
+        committed_only = self._declared.fetch.isolation == "read_committed"
+        return cast("int | None", state.lso if committed_only and state.lso is not None else state.highwater)
+
+
+class BatchConsumer(Consumer):
+    """Faust's consumer, for which a batch is one message that stands for the whole of its offset range.
+
+    The message's offset is the last one of the range, so Faust's own checks (read before? committed before?) hold.
+    """
+
+    _thread: BatchConsumerThread
+
+    def __init__(self, transport: Transport, *args: object, **kwargs: object) -> None:
+        self.declared: Declared = transport.declared  # type: ignore[attr-defined]
+        self._topics = self.declared.topics
+        self._ledgers: dict[TP, AckLedger] = {}
+        self._committed_at_start: dict[TP, int] = {}
+        self._positions: dict[TP, int] = {}
+        self._starved = False
+        self._seeks = 0
+        self._sought = False
+        super().__init__(transport, *args, **kwargs)
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- delivery
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Fetched | None, set[TP] | None]:  # noqa: ASYNC109
+        # Faust's own sleeps for a second whenever no partition is active; ours waits in `take`, which can be woken.
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode means any event
+        active = None if self.app.client_only else self._get_active_partitions()
+        fetched = await self._getmany(active, timeout)
+        # None, lest Faust seeks now: a rebalance has begun, and the seek that ends it must be the only one.
+        return (fetched if self.flow_active else None), active
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Fetched:  # noqa: ASYNC109
+        if active_partitions is None:
+            return cast(Fetched, await super()._getmany(active_partitions, timeout))
+        room, seeks = self._room(), self._seeks
+        wanted = {tp for tp in active_partitions if self._may_take(tp, room)}
+        self._starved = len(wanted) < len(active_partitions)
+        fetched = await self._thread.take(wanted, room, seeks, timeout)
+        if seeks != self._seeks or not self._sought:
+            return {tp: found for tp, found in fetched.items() if tp.topic not in self._topics}
+        return fetched
+
+    def _may_take(self, tp: TP, room: Mapping[str, int]) -> bool:
+        # Once tables are recovered Faust lets records flow before it has gone to the committed offsets; they would come
+        # twice. So nothing but changelogs flows until then.
+        if not self._sought:
+            return self._is_changelog_tp(tp)
+        return tp.topic not in self._topics or room.get(tp.topic, 0) > 0
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Go on with ``tps``, at once."""
+        super().resume_partitions(tps)
+        self._thread.wake()
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Go on with ``tp`` of an ordinary topic, at once."""
+        super().on_buffer_drop(tp)
+        self._thread.wake()
+
+    def _room(self) -> dict[str, int]:
+        """How many batches each batch topic may hand over: what its fullest stream takes."""
+        room: dict[str, int] = {}
+        for channel in self.app.topics:
+            if isinstance(channel, BatchTopic):
+                for topic in channel.topics:
+                    room[topic] = min(channel.room, room.get(topic, channel.room))
+        return room
+
+    def on_handed(self, event: EventT[object]) -> None:
+        """A stream took ``event`` from its queue."""
+        batch = event.value
+        if isinstance(batch, Batch) and event.message.generation_id == self.app.consumer_generation_id:
+            self._positions[event.message.tp] = batch.hi
+        if self._starved:
+            self._starved = False
+            self._thread.wake()
+
+    def _to_message(self, tp: TP, record: object) -> ConsumerMessage:
+        if not isinstance(record, Batch):
+            return super()._to_message(tp, record)
+        tp = TP(record.topic, record.partition)
+        self._ledgers[tp].deliver(record.lo, record.hi)
+        return ConsumerMessage(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.hi - 1,
+            timestamp=_seconds(record),
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=cast(bytes, record),  # what it is decides the schema
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=record.nbytes,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        # Batches cover their holes themselves. For other topics Faust says [from, to] where the record at `to` has just
+        # arrived: on a topic with transactions it would count as acknowledged before anyone has seen it.
+        if tp.topic not in self._topics:
+            await super()._add_gap(tp, offset_from, offset_to - 1)
+
+    # -- acknowledgements and commits
+
+    def ack(self, message: Message) -> bool:
+        """Note that ``message`` is done with, unless it is of an assignment that is over."""
+        if message.topic in self._topics and message.generation_id != self.app.consumer_generation_id:
+            message.acked = True
+            self._unacked_messages.discard(message)
+            return False
+        return super().ack(message)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self._topics:
+            return super()._new_offset(tp)
+        ledger = self._ledgers.get(tp)
+        if ledger is None:
+            return None
+        self._note_acks(tp, ledger)
+        return ledger.settle()
+
+    def _note_acks(self, tp: TP, ledger: AckLedger) -> None:
+        with ack_lock:
+            for offset in self._acked[tp]:
+                ledger.ack(offset + 1)
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
+
+    async def force_commit(self, topics: TPorTopicSet | None = None, start_new_transaction: bool = True) -> bool:
+        """Commit what is acknowledged, unless something failed: nobody knows what an acknowledgement is worth then."""
+        if self.crashed or self.app.crashed:
+            return False
+        return bool(await super().force_commit(topics, start_new_transaction))
+
+    async def on_task_error(self, exc: BaseException) -> None:
+        """An agent's body raised: stop, where Faust would commit, acknowledge the batch and start the agent anew.
+
+        What Faust itself cannot decode on an ordinary topic is no bug: it logs and skips it.
+        """
+        if isinstance(exc, DecodeError):
+            return
+        stop_process(exc, _in_hand())
+
+    # -- giving partitions away
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit before the acknowledgements of ``revoked`` are forgotten, and again when their agents are through."""
+        while await self.maybe_wait_for_commit_to_finish():
+            pass
+        await self.commit()
+        for tp in revoked & self._ledgers.keys():
+            self._note_acks(tp, self._ledgers[tp])
+        await super().on_partitions_revoked(revoked)
+        self._sought = False
+        for tp in revoked:
+            self._ledgers.pop(tp, None)
+            self._positions.pop(tp, None)
+            self._committed_at_start.pop(tp, None)
+
+    async def wait_empty(self) -> None:
+        """Give the app its last call, wait for agents to acknowledge what they have in hand, commit."""
+        for last_call in self.declared.last_calls:
+            await last_call()
+        late = {topic for topic, options in self._topics.items() if options.late_acks}
+        for message in list(self._unacked_messages):
+            if message.topic in late:
+                self._unacked_messages.discard(message)
+        await super().wait_empty()
+
+    # -- where to begin
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets, on topics that rewind to the beginning, and let records flow."""
+        self._sought = False
+        self._seeks += 1
+        await self._thread.begin_seek(self._seeks)
+        await super().perform_seek()
+        batched = [tp for tp in self.assignment() if tp.topic in self._topics]
+        if batched:
+            await self._begin(batched)
+        self._sought = True
+        self._thread.wake()
+
+    async def _begin(self, tps: Collection[TP]) -> None:
+        first = await self.earliest_offsets(*tps)
+        last = await self.highwaters(*tps)
+        starts = {tp: self._start(tp, first[tp], last[tp]) for tp in tps}
+        await self.seek_wait(starts)
+        for tp, start in starts.items():
+            committed = self._committed_offset[tp] or 0
+            self._committed_at_start[tp] = committed
+            self._positions[tp] = start
+            self._ledgers[tp] = AckLedger(start, committed)
+
+    def _start(self, tp: TP, first: int, last: int) -> int:
+        """Where to read ``tp`` from, whose records lie in ``[first, last)``."""
+        committed = self._committed_offset[tp] or 0
+        if self._topics[tp.topic].rewind:
+            return first
+        if committed == 0:
+            return first if self.app.conf.consumer_auto_offset_reset == "earliest" else last
+        if committed < first:
+            log.error("%s/%d: records [%d, %d) were deleted before they were read", *tp, committed, first)
+        return max(committed, first)
+
+    # -- for the app
+
+    def committed_at_start(self, tp: TP) -> int:
+        """Offset that was committed when ``tp`` was assigned, 0 where none was."""
+        return self._committed_at_start.get(tp, 0)
+
+    def end(self, tp: TP) -> int | None:
+        """Where the partition ended at the last fetch; None before the first."""
+        return self._thread.end(tp)
+
+    def handed(self, tp: TP) -> int | None:
+        """Offset after the last batch of ``tp`` that an agent took; where reading begins before the first."""
+        return self._positions.get(tp)
+
+
+def _in_hand() -> str:
+    """Which agent runs in this task, and with which batch."""
+    agent, event = current_agent(), current_event()
+    name = f"agent {agent.name}" if agent is not None else "an agent"
+    batch = event.value if event is not None else None
+    return f"{name} with {batch.topic}/{batch.partition} [{batch.lo}, {batch.hi})" if isinstance(batch, Batch) else name
+
+
+def _seconds(batch: Batch) -> float:
+    stamps = batch.timestamps_ms
+    return float(stamps[-1]) / 1000.0 if stamps is not None and len(stamps) else 0.0

@@ -1,0 +1,59 @@
+"""How far a partition may be committed, given what was delivered and what is acknowledged."""
+
+from collections import deque
+
+
+class RangeLostError(Exception):
+    """A delivered batch does not begin where the one before it ended: records in between were never seen.
+
+    Operator: restart the worker, which resumes at the committed offset. If the log says that retention deleted records
+    before they were read, they are gone: give the topic a longer retention or the group more workers.
+    """
+
+
+class AckLedger:
+    """Delivered ranges of one partition in order, and which of them are acknowledged.
+
+    Acknowledgements may come late and in any order. Only the unbroken acknowledged prefix is ever settled:
+
+        delivered   [10,20) [20,35) [35,40) [40,41)
+        acked          x       x               x        -> settle() is 35
+    """
+
+    __slots__ = ("_acked", "_committed", "_next", "_pending")
+
+    def __init__(self, start: int, committed: int) -> None:
+        """``start`` is where delivery must begin; ``committed`` is 0 where nothing is."""
+        self._next = start
+        self._committed = committed
+        self._pending: deque[int] = deque()
+        self._acked: set[int] = set()
+
+    def deliver(self, lo: int, hi: int) -> None:
+        """Note that ``[lo, hi)`` goes to the agents.
+
+        Raises:
+            RangeLostError: ``lo`` is not where the last range ended; the caller must stop and not commit.
+        """
+        if lo != self._next:
+            raise RangeLostError(f"offset {self._next} should come next, but the batch is [{lo}, {hi})")
+        self._next = hi
+        self._pending.append(hi)
+
+    def ack(self, hi: int) -> None:
+        """Note that the range that ends at ``hi`` is done with."""
+        self._acked.add(hi)
+
+    def settle(self) -> int | None:
+        """Take the acknowledged prefix off; the offset to commit, or None if nothing moves forward.
+
+        Ranges up to the committed offset (a rewound topic reads them again) count as acknowledged.
+        """
+        reached = self._committed
+        while self._pending and (self._pending[0] in self._acked or self._pending[0] <= self._committed):
+            reached = self._pending.popleft()
+            self._acked.discard(reached)
+        if reached <= self._committed:
+            return None
+        self._committed = reached
+        return reached

@@ -1,0 +1,28 @@
+"""Runs a worker process until it is told to stop."""
+
+import gc
+import logging
+from collections.abc import Collection
+
+from faust import Worker
+
+from streams.live.app import build
+from streams.pipeline.warm_up import warm_up
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, stages: Collection[str], log_level: str) -> None:
+    """Run the stream processors; ends the process with 0 after SIGTERM or SIGINT.
+
+    Raises:
+        TransportError: the broker cannot be reached, or a topic is missing.
+    """
+    app = build(settings, stages)
+    warm_up(settings)
+    # What is loaded by now stays: the collector need not look at it again, and batches make no cycles.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    Worker(app, loglevel=log_level, redirect_stdouts=False).execute_from_commandline()

@@ -1,0 +1,127 @@
+"""What a replay found, as ``report.json`` and as a table."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from schemas.alert import Alert
+from schemas.block import Block
+from schemas.event_time import format_time
+from streams.offline.truth import PeopleResult, ScraperResult
+from streams.pipeline.observe.observer import Counts
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """One replay."""
+
+    config: str
+    model: str
+    """Name of the newest model."""
+    events: int = 0
+    outcomes: dict[str, int] = msgspec.field(default_factory=dict)
+    """Records by what came of them: disclosed, missed, asked, denied, other, dead. `denied`: refused as recorded."""
+    requests_denied: int = 0
+    """Requests on surfaces that blocks of this replay denied."""
+    profiles: int = 0
+    """Profiles disclosed by the responses as recorded; a profile counts once a response."""
+    late: int = 0
+    actors: int = 0
+    alerts: dict[str, int] = msgspec.field(default_factory=dict)
+    """By status."""
+    blocks: dict[str, int] = msgspec.field(default_factory=dict)
+    """By scope, action and mode."""
+    incidents: int = 0
+    exposure_before_block: int = 0
+    """Profiles disclosed to blocked actors when their first block was decided, over all incidents."""
+    event_time_first: str | None = None
+    event_time_last: str | None = None
+    wall_s: float = 0.0
+    events_per_s: float = 0.0
+    scrapers: list[ScraperResult] = msgspec.field(default_factory=list)
+    people: list[PeopleResult] = msgspec.field(default_factory=list)
+
+    def count(self, counts: Counts) -> None:
+        """Add one batch."""
+        self.events += counts.records
+        self.profiles += counts.profiles
+        for outcome in ("disclosed", "missed", "asked", "denied", "other", "dead"):
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + getattr(counts, outcome)
+
+    def decided(self, alerts: Iterable[Alert], blocks: Iterable[Block]) -> None:
+        """Add all decisions."""
+        self.alerts = dict(sorted(Counter(alert.status.value for alert in alerts).items()))
+        self.blocks = dict(sorted(Counter(f"{b.actor.scope} {b.action.value} {b.mode.value}" for b in blocks).items()))
+
+    def span(self, first_us: int, last_us: int) -> None:
+        """Event time from the first to the last event."""
+        self.event_time_first, self.event_time_last = format_time(first_us), format_time(last_us)
+
+    @property
+    def people_hurt(self) -> int:
+        """People blocked, or denied a request."""
+        return sum(max(one.blocked, one.denied) for one in self.people)
+
+    @property
+    def people_alerted(self) -> int:
+        """People on whom there was an alert."""
+        return sum(one.alerted for one in self.people)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report as tables."""
+    console.print(_summary(report))
+    if report.scrapers:
+        console.print(_scrapers(report.scrapers))
+    if report.people:
+        console.print(_people(report.people))
+
+
+def _summary(report: Report) -> Table:
+    table = Table(show_header=False, box=None)
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in report.outcomes.items() if count)
+    rows = {
+        "events": f"{report.events:,} ({outcomes})",
+        "event time": f"{report.event_time_first} to {report.event_time_last}",
+        "actors": f"{report.actors:,}",
+        "profiles disclosed": f"{report.profiles:,}",
+        "alerts": ", ".join(f"{count:,} {status}" for status, count in report.alerts.items()) or "none",
+        "blocks": ", ".join(f"{count:,} {kind}" for kind, count in report.blocks.items()) or "none",
+        "exposure before block": f"{report.exposure_before_block:,} profiles",
+        "requests denied": f"{report.requests_denied:,}",
+        "model, config": f"{report.model}, {report.config}",
+        "speed": f"{report.events_per_s:,.0f} events/s, {report.wall_s:.1f} s",
+    }
+    for name, text in rows.items():
+        table.add_row(name, text)
+    return table
+
+
+def _scrapers(scrapers: Iterable[ScraperResult]) -> Table:
+    table = Table("scraper", "found", "blocked", "leaked", "of", "to alert", "to block", box=None)
+    for one in scrapers:
+        table.add_row(
+            one.id,
+            "yes" if one.found else "no",
+            "yes" if one.blocked else "no",
+            f"{one.leaked:,}",
+            f"{one.profiles:,}",
+            _span(one.time_to_alert_s),
+            _span(one.time_to_block_s),
+        )
+    return table
+
+
+def _people(people: Iterable[PeopleResult]) -> Table:
+    table = Table("people", "number", "alerted", "blocked", "denied", box=None)
+    for one in people:
+        table.add_row(one.kind, *(f"{n:,}" for n in (one.people, one.alerted, one.blocked, one.denied)))
+    return table
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

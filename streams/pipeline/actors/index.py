@@ -1,0 +1,72 @@
+"""Finds an actor's slot by its key: open addressing with linear probing, at most three quarters full."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+
+NO_KEY: Final = np.uint64(0)
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def _find_or_add(keys: NDArray[np.uint64], slots: NDArray[np.int32], wanted: NDArray[np.uint64], first: int, out: NDArray[np.int32]) -> int:
+    mask = np.uint64(keys.size - 1)
+    added = 0
+    for i in range(wanted.size):
+        key = wanted[i]
+        at = (key * _SPREAD >> np.uint64(16)) & mask
+        while keys[at] != NO_KEY and keys[at] != key:
+            at = (at + np.uint64(1)) & mask
+        if keys[at] == NO_KEY:
+            keys[at] = key
+            slots[at] = first + added
+            added += 1
+        out[i] = slots[at]
+    return added
+
+
+@compiled
+def _rebuild(keys: NDArray[np.uint64], slots: NDArray[np.int32], old: NDArray[np.uint64], old_slots: NDArray[np.int32]) -> None:
+    mask = np.uint64(keys.size - 1)
+    for i in range(old.size):
+        if old[i] == NO_KEY:
+            continue
+        at = (old[i] * _SPREAD >> np.uint64(16)) & mask
+        while keys[at] != NO_KEY:
+            at = (at + np.uint64(1)) & mask
+        keys[at] = old[i]
+        slots[at] = old_slots[i]
+
+
+class Index:
+    """Slots are given out from 0 upwards, one a key, and never taken back."""
+
+    def __init__(self) -> None:
+        self._keys = np.zeros(1024, np.uint64)
+        self._slots = np.zeros(1024, np.int32)
+        self.count = 0
+
+    def slots(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], int]:
+        """Slot of each key, and how many of them are new: these are ``count - new`` to ``count - 1`` in order of appearance."""
+        if 4 * (self.count + keys.size) > 3 * self._keys.size:
+            self._grow(self.count + keys.size)
+        out = np.empty(keys.size, np.int32)
+        new = _find_or_add(self._keys, self._slots, keys, self.count, out)
+        self.count += new
+        return out, new
+
+    def _grow(self, needed: int) -> None:
+        size = self._keys.size
+        while 4 * needed > 3 * size:
+            size *= 2
+        keys, slots = np.zeros(size, np.uint64), np.zeros(size, np.int32)
+        _rebuild(keys, slots, self._keys, self._slots)
+        self._keys, self._slots = keys, slots
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._keys.nbytes + self._slots.nbytes

@@ -1,0 +1,111 @@
+"""Merges the deltas of all partitions into one model an epoch.
+
+The model that serves epoch e knows the epochs up to e - 2, so there is a whole epoch of time to send and merge what was
+learned. It is complete when every partition is done with epoch e - 2. Deltas are folded in order of their epochs and counts
+are whole numbers, so the model depends neither on the number of partitions nor on the order of arrival.
+"""
+
+import math
+from bisect import bisect_right
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.popularity import BINS, Popularity, build, empty
+from schemas.errors import ModelError
+from schemas.model import VERSION, ModelDelta
+from streams.settings import ModelSettings
+
+LAG: Final = 2
+_FORGOTTEN: Final = 0.25
+"""Popularity below which a profile is as good as unknown."""
+_NEVER: Final = -(1 << 62)
+
+
+class Models:
+    """Models by epoch, merged when first asked for. One object serves every partition of a worker."""
+
+    def __init__(self, settings: ModelSettings, partitions: int) -> None:
+        """Expect deltas of ``partitions`` partitions."""
+        self._settings = settings
+        self._partitions = partitions
+        self._done: dict[int, int] = {}
+        self._parts: dict[tuple[int, int], dict[int, ModelDelta]] = {}
+        self._waiting: dict[int, list[ModelDelta]] = {}
+        self._profiles, self._counts = np.zeros(0, np.uint64), np.zeros(0, np.float32)
+        self._honest = np.zeros(BINS)
+        self._folded = _NEVER
+        self._first = -_NEVER
+        self._epochs, self._models = [_NEVER], [empty()]
+
+    def add(self, delta: ModelDelta) -> None:
+        """Take one part of a delta; one that came before changes nothing."""
+        if delta.version != VERSION:
+            raise ModelError(f"delta {delta.key} of the model has version {delta.version}, this is version {VERSION}")
+        if delta.epoch <= self._done.get(delta.partition, _NEVER):
+            return
+        parts = self._parts.setdefault((delta.epoch, delta.partition), {})
+        parts[delta.part] = delta
+        if len(parts) == delta.parts:
+            del self._parts[delta.epoch, delta.partition]
+            self._done[delta.partition] = delta.epoch
+            self._waiting.setdefault(delta.epoch, []).extend(part for part in parts.values() if part.profiles)
+
+    def has(self, epoch: int, partition: int) -> bool:
+        """The partition's delta of ``epoch`` or a later one is here."""
+        return self._done.get(partition, _NEVER) >= epoch
+
+    def complete_for(self, epoch: int) -> bool:
+        """Every partition is done with what the model of ``epoch`` must know."""
+        return len(self._done) >= self._partitions and min(self._done.values()) >= epoch - LAG
+
+    def serve(self, epoch: int) -> Popularity:
+        """The model of ``epoch``; the newest complete one before it while not `complete_for`."""
+        if self.complete_for(epoch):
+            for waiting in sorted(e for e in self._waiting if e <= epoch - LAG):
+                self._fold(waiting, self._waiting.pop(waiting))
+        return self._models[bisect_right(self._epochs, epoch - LAG) - 1]
+
+    @property
+    def label(self) -> str:
+        """Name of the newest model merged."""
+        return self._models[-1].label
+
+    def forget(self, epoch: int) -> None:
+        """Drop models that only epochs before ``epoch`` need."""
+        keep = max(bisect_right(self._epochs, epoch - LAG) - 1, 0)
+        del self._epochs[:keep], self._models[:keep]
+
+    def _fold(self, epoch: int, deltas: list[ModelDelta]) -> None:
+        if not deltas:
+            return
+        new = np.concatenate([np.frombuffer(d.profiles, "<u8") for d in deltas])
+        times = np.concatenate([np.frombuffer(d.counts, "<u4") for d in deltas])
+        honest = np.sum([np.frombuffer(d.honest, "<u8") for d in deltas if d.honest], axis=0)
+        if self._folded != _NEVER:
+            elapsed_s = (epoch - self._folded) * self._settings.epoch_s
+            self._counts *= np.float32(math.pow(0.5, elapsed_s / self._settings.popularity_half_life_s))
+        self._profiles, self._counts = self._merged(new, times)
+        self._honest = self._honest * math.pow(0.5, float(honest.sum()) / self._settings.taste_half_life) + honest
+        self._folded = epoch
+        self._first = min(self._first, epoch)
+        ripe = (epoch + 1 - self._first) * self._settings.epoch_s >= self._settings.learning_s
+        honest = self._honest if ripe else np.zeros(BINS)
+        self._epochs.append(epoch)
+        self._models.append(build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members))
+
+    def _merged(self, new: NDArray[np.uint64], times: NDArray[np.uint32]) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+        profiles, place = np.unique(np.concatenate([self._profiles, new]), return_inverse=True)
+        counts = np.zeros(profiles.size, np.float32)
+        counts[place[: self._profiles.size]] = self._counts
+        counts += np.bincount(place[self._profiles.size :], times, profiles.size).astype(np.float32)
+        kept = counts >= _FORGOTTEN
+        if np.count_nonzero(kept) > self._settings.profiles_max:
+            kept &= counts > np.partition(counts, -self._settings.profiles_max)[-self._settings.profiles_max]
+        return profiles[kept], counts[kept]
+
+    def _label(self, epoch: int) -> str:
+        start = datetime.fromtimestamp(epoch * self._settings.epoch_s, UTC)
+        return start.strftime("%Y-%m-%dT%H" if self._settings.epoch_s % 3600 == 0 else "%Y-%m-%dT%H:%M:%S")

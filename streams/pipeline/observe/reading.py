@@ -1,0 +1,120 @@
+"""From the bytes of a batch to request events, and from what is none to dead letters."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.codec import DECODE_ERRORS
+from schemas.errors import RecordError
+from schemas.request import FAST_DECODER, RequestEvent, decode_request
+from streams.pipeline.batch import Batch
+from streams.pipeline.observe.events import PROJECTION, ROOM, Fault
+
+_PACKER: Final = msgspec.msgpack.Encoder()
+_project = attrgetter(*PROJECTION)
+
+# What packing and the fast decoder raise on a record of some sort; the record by itself then says what it is.
+_READ_ERRORS: Final = (*DECODE_ERRORS, TypeError, OverflowError, UnicodeEncodeError)
+
+_FAULTS: Final = {
+    Fault.NUL_PATH: ("$.url.path", "holds a NUL"),
+    Fault.NUL_USER: ("$.user.id", "holds a NUL"),
+    Fault.NUL_SESSION: ("$.session.id", "holds a NUL"),
+    Fault.NUL_JA4: ("$.tls.client.ja4", "holds a NUL"),
+    Fault.NUL_JA3: ("$.tls.client.ja3", "holds a NUL"),
+    Fault.NUL_TARGET: ("$.weir.target.id", "holds a NUL"),
+    Fault.NUL_TARGETS: ("$.weir.targets", "an element holds a NUL"),
+    Fault.TIME_RANGE: ("$.@timestamp", "time lies outside the years 2000 to 2099"),
+    Fault.TIME_SKEW: ("$.@timestamp", "time is too far from the timestamp of the record (input.time_skew_max_s)"),
+    Fault.ADDRESS: ("$.client.address", "is no IP address"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A record that never can be processed."""
+
+    index: int
+    """Which record of the batch."""
+    offset: int
+    where: str
+    """JSON path, or ``byte N`` counted from 0."""
+    reason: str
+    """Holds no value of the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The records of a batch that are request events, and the others."""
+
+    records: list[RequestEvent]
+    index: NDArray[np.int64]
+    """Which record of the batch each event was."""
+    packed: bytearray
+    """The events as `events.unpack` takes them."""
+    dead: list[Dead]
+
+
+def read(batch: Batch, record_max_bytes: int) -> Reading:
+    """Decode every record: all in one go, or one by one where that fails, with the same result for each of them."""
+    try:
+        return _read_all(batch, record_max_bytes)
+    except _READ_ERRORS:
+        return _read_each(batch, record_max_bytes)
+
+
+def dead_letter(batch: Batch, index: int, fault: Fault) -> Dead:
+    """The dead letter of a record that was decoded, but is no event by what is found later.
+
+    What `decode_request` objects to it says in its own words.
+    """
+    where, reason = _FAULTS.get(fault, ("$", "is no request event"))
+    try:
+        decode_request(batch.values[index])
+    except RecordError as error:
+        where, reason = error.where, error.reason
+    return Dead(index, batch.offset_of(index), where, reason)
+
+
+def _read_all(batch: Batch, record_max_bytes: int) -> Reading:
+    values: Sequence[bytes] = batch.values  # type: ignore[assignment]  # a tombstone raises TypeError, as it should
+    if max(map(len, values), default=0) > record_max_bytes:
+        raise TypeError("a record is too long")
+    records = list(map(FAST_DECODER.decode, values))
+    return Reading(records, np.arange(len(records)), _pack(records), [])
+
+
+def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
+    records: list[RequestEvent] = []
+    index: list[int] = []
+    dead: list[Dead] = []
+    for position, value in enumerate(batch.values):
+        try:
+            records.append(_read_one(value, record_max_bytes))
+            index.append(position)
+        except RecordError as error:
+            dead.append(Dead(position, batch.offset_of(position), error.where, error.reason))
+    return Reading(records, np.array(index, np.int64), _pack(records), dead)
+
+
+def _read_one(value: bytes | None, record_max_bytes: int) -> RequestEvent:
+    if value is not None and len(value) > record_max_bytes:
+        raise RecordError("$", f"record is longer than {record_max_bytes} bytes (input.record_max_bytes)")
+    try:
+        record = FAST_DECODER.decode(value)  # type: ignore[arg-type]  # see above
+        _PACKER.encode(_project(record))
+    except _READ_ERRORS:
+        return decode_request(value)
+    return record
+
+
+def _pack(records: Iterable[RequestEvent]) -> bytearray:
+    rows = list(map(_project, records))
+    packed = bytearray(len(rows) * ROOM)
+    _PACKER.encode_into(rows, packed, len(packed))
+    return packed

@@ -1,0 +1,336 @@
+"""Which surface a request asked, and the profile id in its path.
+
+A pattern is matched segment by segment, in two ways: against the path, percent-decoded; and against the route, whose
+parameter segments (``{x}``, ``:x``, ``<x>``, ``*``) stand for ``{profile}`` or ``*``. By route, the id is the segment
+of the path at the same distance from its end, so a path that lies below a mount point still gives its id. Empty
+segments do not count: ``//people/7/`` is ``/people/7``.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+from schemas.errors import ConfigError
+from schemas.sighting import Kind
+from streams.pipeline.observe.events import ABSENT, Events, Field
+from streams.pipeline.observe.text import Text, is_same, signed
+from streams.settings import Surface
+
+_PROFILE: Final = "{profile}"
+
+_ZERO: Final = ord("0")
+_NINE: Final = ord("9")
+_A: Final = ord("a")
+_F: Final = ord("f")
+_Z: Final = ord("z")
+_SLASH: Final = ord("/")
+_QUESTION: Final = ord("?")
+_PERCENT: Final = ord("%")
+_STAR: Final = ord("*")
+_COLON: Final = ord(":")
+_BRACE: Final = ord("{")
+_BRACE_END: Final = ord("}")
+_LESS: Final = ord("<")
+_GREATER: Final = ord(">")
+
+
+class Part(IntEnum):
+    """What one segment of a pattern asks for."""
+
+    LITERAL = 0
+    PROFILE = 1
+    """The id, between a fixed beginning and a fixed end."""
+    ANY = 2
+
+
+# Columns of `Patterns.surfaces`.
+_KIND: Final = 0
+_FIRST: Final = 1
+_END: Final = 2
+_REST: Final = 3
+_ID: Final = 4
+_METHOD: Final = 5
+_METHOD_SIZE: Final = 6
+
+# Columns of `Patterns.parts`.
+_WHAT: Final = 0
+_BEFORE: Final = 1
+_BEFORE_SIZE: Final = 2
+_AFTER: Final = 3
+_AFTER_SIZE: Final = 4
+
+
+class Patterns(NamedTuple):
+    """Compiled patterns of s surfaces with p segments in all."""
+
+    literals: Text
+    """The fixed texts of all patterns, which the others point into."""
+    surfaces: NDArray[np.int64]
+    """[s, 7] `Kind`; its segments, from the first to the end; whether more may follow; which of its segments holds the
+    id, or ABSENT; start and size of the method in capitals, the size being 0 for any."""
+    parts: NDArray[np.int64]
+    """[p, 5] `Part`; start and size of the literal, or of what stands before the id; start and size of what stands
+    after the id."""
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """[s] `Kind` of each surface."""
+        return self.surfaces[:, _KIND].copy()
+
+
+class Asked(NamedTuple):
+    """What n requests asked for."""
+
+    surface: NDArray[np.int64]
+    """The first surface that matches; ABSENT if none does."""
+    start: NDArray[np.int64]
+    """Where the id begins in the text of the events."""
+    size: NDArray[np.int64]
+    """Of the id; ABSENT if there is none."""
+
+
+class _Literals:
+    """Fixed texts, one after the other."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def span(self, text: str) -> tuple[int, int]:
+        """Add a text; its start and size."""
+        start = len(self.data)
+        self.data += text.encode()
+        return start, len(self.data) - start
+
+
+def compile_patterns(surfaces: Sequence[Surface]) -> Patterns:
+    """Patterns of surfaces in their order.
+
+    Raises:
+        ConfigError: a path has two ids, or ``**`` before its end.
+    """
+    literals = _Literals()
+    rows: list[tuple[int, ...]] = []
+    parts: list[tuple[int, ...]] = []
+    for surface in surfaces:
+        path = _segments(surface.path)
+        rest = path[-1:] == ["**"]
+        path = path[:-1] if rest else path
+        found = next((at for at, segment in enumerate(path) if _PROFILE in segment), ABSENT)
+        method = literals.span((surface.method or "").upper())
+        rows.append((Kind[surface.kind.upper()], len(parts), len(parts) + len(path), rest, found, *method))
+        parts.extend(_part(literals, segment) for segment in path)
+    return Patterns(
+        np.array(list(literals.data), np.uint8),
+        np.array(rows, np.int64).reshape(len(rows), 7),
+        np.array(parts, np.int64).reshape(len(parts), 5),
+    )
+
+
+def match(patterns: Patterns, events: Events) -> Asked:
+    """What each request asked for. Paths that hold ``%`` are decoded in place."""
+    count = len(events.fault)
+    asked = Asked(np.full(count, ABSENT), np.zeros(count, np.int64), np.full(count, ABSENT))
+    longest = int(events.size[:, Field.PATH : Field.ROUTE + 1].max(initial=0))
+    segments = np.empty((2, longest // 2 + 1, 2), np.int64)
+    _match(*patterns, events.text, events.start, events.size, events.fault, *asked, segments[0], segments[1])
+    return asked
+
+
+def _segments(path: str) -> list[str]:
+    segments = [segment for segment in path.split("/") if segment]
+    if "**" in segments[:-1]:
+        raise ConfigError("surfaces", None, f"path {path}: '**' stands for the rest, so nothing follows it")
+    if path.count(_PROFILE) > 1:
+        raise ConfigError("surfaces", None, f"path {path}: more than one {_PROFILE}")
+    return segments
+
+
+def _part(literals: _Literals, segment: str) -> tuple[int, ...]:
+    if segment == "*":
+        return Part.ANY, 0, 0, 0, 0
+    before, found, after = segment.partition(_PROFILE)
+    return Part.PROFILE if found else Part.LITERAL, *literals.span(before), *literals.span(after)
+
+
+@compiled
+def _hex(byte: int) -> int:
+    if _ZERO <= byte <= _NINE:
+        return byte - _ZERO
+    lower = byte | 32
+    return lower - _A + 10 if _A <= lower <= _F else -1
+
+
+@compiled
+def _decode(text: Text, start: int, end: int) -> int:
+    """Percent-decode ``text[start:end]`` in place; its new end. What is no escape stays as it is."""
+    at, to = start, start
+    while at < end:
+        byte = text[at]
+        if byte == _PERCENT and at + 2 < end:
+            high, low = _hex(signed(text[at + 1])), _hex(signed(text[at + 2]))
+            if high >= 0 and low >= 0:
+                byte = np.uint8(high * 16 + low)
+                at += 2
+        text[to] = byte
+        to += 1
+        at += 1
+    return to
+
+
+@compiled
+def _split(text: Text, start: int, size: int, segments: NDArray[np.int64]) -> int:
+    """Fill in start and end of the segments before a ``?`` that are not empty; how many there are."""
+    count, begin, end = 0, start, start + size
+    escaped = False
+    for at in range(start, end + 1):
+        byte = signed(text[at]) if at < end else _QUESTION
+        escaped |= byte == _PERCENT
+        if byte == _SLASH or byte == _QUESTION:
+            if at > begin:
+                segments[count, 0] = begin
+                segments[count, 1] = _decode(text, begin, at) if escaped else at
+                count += 1
+            begin, escaped = at + 1, False
+            if byte == _QUESTION:
+                return count
+    return count
+
+
+@compiled
+def _inner(literals: Text, parts: NDArray[np.int64], part: int, text: Text, start: int, end: int) -> tuple[int, int]:
+    """What lies between the fixed beginning and the fixed end of an id's segment; empty if they differ."""
+    before, after = parts[part, _BEFORE_SIZE], parts[part, _AFTER_SIZE]
+    inner, inner_end = start + before, end - after
+    if (
+        inner < inner_end
+        and is_same(text, start, literals, parts[part, _BEFORE], before)
+        and is_same(text, inner_end, literals, parts[part, _AFTER], after)
+    ):
+        return inner, inner_end
+    return start, start
+
+
+@compiled
+def _is_parameter(text: Text, start: int, end: int) -> bool:
+    if end - start < 2:
+        return end - start == 1 and bool(text[start] == _STAR)
+    first, last = signed(text[start]), signed(text[end - 1])
+    return first == _COLON or (first == _BRACE and last == _BRACE_END) or (first == _LESS and last == _GREATER)
+
+
+@compiled
+def _fits_segment(
+    literals: Text,
+    parts: NDArray[np.int64],
+    part: int,
+    text: Text,
+    start: int,
+    end: int,
+    by_route: bool,
+) -> bool:
+    what = parts[part, _WHAT]
+    if what == Part.ANY:
+        return True
+    if what == Part.LITERAL:
+        size = parts[part, _BEFORE_SIZE]
+        return end - start == size and is_same(text, start, literals, parts[part, _BEFORE], size)
+    inner, inner_end = _inner(literals, parts, part, text, start, end)
+    return inner_end > inner and (not by_route or _is_parameter(text, inner, inner_end))
+
+
+@compiled
+def _fits(
+    literals: Text,
+    parts: NDArray[np.int64],
+    first: int,
+    end: int,
+    rest: int,
+    text: Text,
+    segments: NDArray[np.int64],
+    count: int,
+    by_route: bool,
+) -> bool:
+    """Whether parts ``[first, end)`` fit the first ``count`` segments of a path or route; -1 segments fit nothing."""
+    wanted = end - first
+    if count < wanted or (count > wanted and rest == 0):
+        return False
+    for k in range(wanted):
+        if not _fits_segment(literals, parts, first + k, text, segments[k, 0], segments[k, 1], by_route):
+            return False
+    return True
+
+
+@compiled
+def _fits_method(literals: Text, wanted: int, wanted_size: int, text: Text, start: int, size: int) -> bool:
+    if wanted_size == 0:
+        return True
+    if wanted_size != size:
+        return False
+    for k in range(size):
+        byte = signed(text[start + k])
+        upper = byte - 32 if _A <= byte <= _Z else byte
+        if upper != literals[wanted + k]:
+            return False
+    return True
+
+
+@compiled
+def _match_one(
+    literals: Text,
+    surface: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    text: Text,
+    path: NDArray[np.int64],
+    path_count: int,
+    route: NDArray[np.int64],
+    route_count: int,
+) -> tuple[bool, int, int]:
+    """Whether one surface matches, and start and size of the id; the size is ABSENT if there is none."""
+    first, end, rest, at = surface[_FIRST], surface[_END], surface[_REST], surface[_ID]
+    if not _fits(literals, parts, first, end, rest, text, path, path_count, False):
+        if not _fits(literals, parts, first, end, rest, text, route, route_count, True):
+            return False, 0, ABSENT
+        at = at + path_count - route_count if at >= 0 else at
+    if at < 0:
+        return True, 0, ABSENT
+    part = first + surface[_ID]
+    inner, inner_end = _inner(literals, parts, part, text, path[at, 0], path[at, 1])
+    return True, inner, inner_end - inner if inner_end > inner else ABSENT
+
+
+@compiled
+def _match(
+    literals: Text,
+    surfaces: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    text: Text,
+    start: NDArray[np.int64],
+    size: NDArray[np.int64],
+    fault: NDArray[np.uint8],
+    asked: NDArray[np.int64],
+    id_start: NDArray[np.int64],
+    id_size: NDArray[np.int64],
+    path: NDArray[np.int64],
+    route: NDArray[np.int64],
+) -> None:
+    for row in range(len(fault)):
+        if fault[row] != 0:
+            continue
+        path_count = _split(text, start[row, Field.PATH], size[row, Field.PATH], path)
+        route_count = -1
+        if size[row, Field.ROUTE] > 0:
+            route_count = _split(text, start[row, Field.ROUTE], size[row, Field.ROUTE], route)
+        for at in range(len(surfaces)):
+            method, method_size = surfaces[at, _METHOD], surfaces[at, _METHOD_SIZE]
+            if not _fits_method(literals, method, method_size, text, start[row, Field.METHOD], size[row, Field.METHOD]):
+                continue
+            fits, id_start[row], id_size[row] = _match_one(
+                literals, surfaces[at], parts, text, path, path_count, route, route_count
+            )
+            if fits:
+                asked[row] = at
+                break

@@ -1,0 +1,55 @@
+"""Bytes of text in compiled code."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+
+Text = NDArray[np.uint8]
+"""UTF-8, in which a value is a *span*: where it starts and its size in bytes."""
+
+
+@compiled
+def signed(number: np.integer | float) -> int:
+    """A number as 64 bits with a sign. Bytes must not be reckoned with as they are: unsigned, they wrap around at 0."""
+    return np.int64(number)  # type: ignore[return-value]  # an int to whoever calls it from Python
+
+
+@compiled
+def has_nul(text: Text, start: int, size: int) -> bool:
+    """Whether one byte of the span is 0."""
+    found = False
+    # No early end: so the loop runs over many bytes at once.
+    for at in range(start, start + size):
+        found |= text[at] == 0
+    return found
+
+
+@compiled
+def is_same(text: Text, start: int, other: Text, other_start: int, size: int) -> bool:
+    """Whether two spans of the same size hold the same bytes."""
+    for k in range(size):
+        if text[start + k] != other[other_start + k]:
+            return False
+    return True
+
+
+@compiled
+def copy(text: Text, start: int, size: int, into: Text, at: int) -> int:
+    """Copy a span to ``at``; the position behind the copy."""
+    for k in range(size):
+        into[at + k] = text[start + k]
+    return at + size
+
+
+@compiled
+def write_number(text: Text, at: int, number: int) -> int:
+    """Write a number that is not negative in decimal at ``at``; the position behind it."""
+    size, left = 1, number // 10
+    while left > 0:
+        left //= 10
+        size += 1
+    for k in range(size):
+        text[at + size - 1 - k] = 48 + number % 10
+        number //= 10
+    return at + size

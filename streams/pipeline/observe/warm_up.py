@@ -1,0 +1,26 @@
+"""Compile every kernel of observe before records wait for it."""
+
+import msgspec
+
+from streams.pipeline.batch import Batch
+from streams.pipeline.observe.observer import Observer
+from streams.settings import DEFAULT_SURFACES, InputSettings
+
+_RECORD = {
+    "@timestamp": "2026-11-24T09:00:00.000Z",
+    "http.request.method": "GET",
+    "url.path": "/people/%37",
+    "client.address": "203.0.113.9",
+    "user.id": "u",
+    "session.id": "s",
+    "client.as.number": 64500,
+    "tls.client.ja4": "t13d1516h2_8daaf6152771_02713d6af862",
+    "weir.account.tier": "free",
+}
+
+
+def warm_up() -> None:
+    """Observe a tiny batch that takes every path: some 15 s where nothing is compiled yet, else a fraction of one."""
+    records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
+    values = [msgspec.json.encode(record) for record in records]
+    Observer(InputSettings(), DEFAULT_SURFACES, 1).observe(Batch("", 0, 0, len(values), values))

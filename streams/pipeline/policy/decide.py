@@ -1,0 +1,213 @@
+"""Decide: turns findings into alerts and blocks.
+
+Who detects does not decide. A sighting with a finding opens an incident or updates the actor's open one, at most once in a
+cooldown unless things become worse; a finding strong enough is a block, unless it would hurt people: whoever is on the
+allowlist, and an address or group with more accounts behind it than policy allows, or with any and not known for a day.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.columns import US, Columns, Span
+from schemas.actor import Actor, Scope
+from schemas.alert import Alert, AlertMode, AlertStatus, Members
+from schemas.block import Action, Block, BlockMode
+from schemas.exposure import Exposure
+from schemas.incident import Incident
+from schemas.mode import Mode
+from schemas.sighting import Flag
+from streams.pipeline.actors.memory import GRANULE_US, HORIZON, remembered
+from streams.pipeline.actors.store import Actors
+from streams.pipeline.policy.cooldown import after_cooldown
+from streams.pipeline.policy.episode import Episode, Moment
+from streams.pipeline.policy.exemption import Exemptions
+from streams.pipeline.policy.finding import Judged, ranks, severity_of
+from streams.settings import Settings
+
+DAY_US: Final = 86_400 * US
+_DAY_GRANULES: Final = DAY_US // GRANULE_US
+_EXACT: Final = frozenset({Scope.ACCOUNT, Scope.SESSION, Scope.IP})
+_NEVER: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """The block on an actor has ended: its record on the blocks topic gives way to a tombstone."""
+
+    actor: Actor
+    until_us: int
+    """When it ended."""
+
+
+Decision = Alert | Block | Lift
+
+
+class Decider:
+    """Open incidents and blocks of one partition's actors."""
+
+    def __init__(self, settings: Settings, config: str) -> None:
+        """``config`` is the revision that decisions name."""
+        self._policy = settings.policy
+        self._exemptions = Exemptions(settings)
+        self._config = config
+        self._open: dict[int, Episode] = {}
+        self._blocked: dict[int, tuple[int, Actor]] = {}
+        self._next_us = _NEVER
+        self._closed: list[Incident] = []
+
+    def candidates(self, columns: Columns, judged: Sequence[Judged], actors: Actors) -> NDArray[np.int64]:
+        """Rows that lead to a decision, and their ranks: [2, m]. Where an account is known it is decided on, not its session."""
+        rank = ranks(judged, len(columns))
+        rank[(columns.scope == Scope.SESSION) & ((columns.flags & Flag.LOGGED_IN) != 0)] = 0
+        c: Mapping[str, NDArray[np.generic]] = actors.columns
+        passed = after_cooldown(
+            columns.slot, columns.time_us, rank, self._policy.cooldown_s * US, c["quiet_until_us"], c["quiet_rank"]
+        )
+        rows = np.flatnonzero(passed)
+        return np.stack([rows, rank[rows].astype(np.int64)])
+
+    def decide(
+        self,
+        columns: Columns,
+        judged: Sequence[Judged],
+        exposed: NDArray[np.int64],
+        actors: Actors,
+        candidate: tuple[int, int],
+        moment: Moment,
+    ) -> Iterator[Decision]:
+        """Decide on one of `candidates`."""
+        row, rank = candidate
+        slot = int(columns.slot[row])
+        yield from self._close_due(slot, moment)
+        actor = Actor(actors.scope(slot).label, actors.value(slot))
+        if self._exemptions.within_quota(actor, int(columns.profiles[row, Span.DAY]), moment.event_us):
+            return
+        speaking = [one for one in judged if one.speaks(row)]
+        episode = self._open.get(slot)
+        status = AlertStatus.OPEN if episode is None else AlertStatus.UPDATED
+        if episode is None:
+            episode = self._begin(actor, slot, speaking, row, int(exposed[row]), moment)
+        self._note(episode, columns, speaking, row, rank, int(exposed[row]), actors, moment)
+        block = self._block(episode, columns, speaking, row, actors, moment)
+        yield episode.alert(status, moment)
+        if block is not None:
+            yield block
+
+    def _begin(
+        self, actor: Actor, slot: int, speaking: Sequence[Judged], row: int, exposed: int, moment: Moment
+    ) -> Episode:
+        loudest = max(speaking, key=lambda one: float(one.evidence.level[row]))
+        since = max(int(loudest.evidence.since_us[row]), 0)
+        episode = Episode(actor, slot, moment, since, max(exposed - int(loudest.evidence.profiles[row]), 0))
+        self._open[slot] = episode
+        return episode
+
+    def _note(
+        self,
+        episode: Episode,
+        columns: Columns,
+        speaking: Sequence[Judged],
+        row: int,
+        rank: int,
+        exposed: int,
+        actors: Actors,
+        moment: Moment,
+    ) -> None:
+        slot, scope = episode.slot, actors.scope(episode.slot)
+        episode.take([one.finding(columns, row) for one in speaking], [one.detector.control for one in speaking], moment)
+        mode = max((one.mode for one in speaking), key=lambda mode: mode.rank)
+        episode.mode = max(episode.mode, AlertMode(mode.value), key=lambda m: Mode(m.value).rank)
+        episode.severity = max(episode.severity, severity_of(rank), key=lambda s: s.rank)
+        exact = scope in _EXACT and not actors.columns["inexact"][slot] and not actors.contacts.blocks.overflowed[slot]
+        episode.exposure = Exposure(max(exposed - episode.base, 0), bool(exact))
+        episode.members = Members(self._behind(actors, slot, moment.event_us, accounts=False), [])
+        self._next_us = min(self._next_us, episode.last_us + self._policy.incident_close_s * US)
+
+    @staticmethod
+    def _behind(actors: Actors, slot: int, time_us: int, *, accounts: bool) -> int:
+        """Principals that came through the actor within 24 h."""
+        if actors.scope(slot) not in (Scope.IP, Scope.NET, Scope.ASN, Scope.FINGERPRINT):
+            return int(accounts and actors.scope(slot) is Scope.ACCOUNT)
+        horizon = min(_DAY_GRANULES, HORIZON)
+        return remembered(actors.members.blocks, slot, time_us // GRANULE_US, horizon, accounts)
+
+    def _block(
+        self, episode: Episode, columns: Columns, speaking: Sequence[Judged], row: int, actors: Actors, moment: Moment
+    ) -> Block | None:
+        strong = [one for one in speaking if one.blocks(row)]
+        enforced = [one for one in strong if one.mode is Mode.ENFORCE]
+        accounts = self._behind(actors, episode.slot, moment.event_us, accounts=True)
+        if not strong or self._spared(episode, accounts, actors, moment):
+            return None
+        mode = BlockMode.ENFORCE if enforced else BlockMode.SHADOW
+        if mode is BlockMode.SHADOW and self._blocked_until(episode.slot) > moment.event_us:
+            return None  # the topic keeps one record an actor: a shadow must not hide what is enforced
+        why = {one.detector.name: one.explain(columns, row) for one in enforced or strong}
+        until_us = moment.event_us + self._policy.block_s * US
+        if mode is BlockMode.ENFORCE:
+            self._blocked[episode.slot] = (until_us, episode.actor)
+            self._next_us = min(self._next_us, until_us)
+        challenged = episode.actor.scope in self._policy.challenge_scopes
+        return episode.block(
+            Action.CHALLENGE if challenged else Action.BLOCK,
+            mode,
+            until_us,
+            {name: one.reason for name, one in why.items()},
+            "; ".join(sorted({one.public_reason for one in why.values()})),
+            accounts,
+            moment,
+        )
+
+    def _blocked_until(self, slot: int) -> int:
+        return self._blocked[slot][0] if slot in self._blocked else 0
+
+    def _spared(self, episode: Episode, accounts: int, actors: Actors, moment: Moment) -> bool:
+        """Nobody may be blocked by this: the actor is allowed, or people stand behind it."""
+        if self._exemptions.allowed(episode.actor, moment.event_us):
+            return True
+        if actors.scope(episode.slot) in (Scope.ACCOUNT, Scope.SESSION) or not accounts:
+            return False
+        known_us = moment.event_us - int(actors.columns["first_seen_us"][episode.slot])
+        return accounts > self._policy.accounts_max or known_us < DAY_US
+
+    def _close_due(self, slot: int, moment: Moment) -> Iterator[Decision]:
+        episode = self._open.get(slot)
+        if episode is not None and moment.event_us >= episode.last_us + self._policy.incident_close_s * US:
+            yield self._close(episode, moment)
+
+    def _close(self, episode: Episode, moment: Moment) -> Alert:
+        end_us = episode.last_us + self._policy.incident_close_s * US
+        del self._open[episode.slot]
+        self._closed.append(episode.incident(end_us))
+        at = Moment(end_us, moment.decided_us, moment.watermark_us, moment.complete, moment.config, moment.model)
+        return episode.alert(AlertStatus.CLOSED, at)
+
+    def pass_time(self, moment: Moment) -> Iterator[Decision]:
+        """Close incidents and lift blocks whose time has come by ``moment.watermark_us``."""
+        now_us, close_us = moment.watermark_us, self._policy.incident_close_s * US
+        if now_us < self._next_us:
+            return
+        for episode in [e for e in self._open.values() if now_us >= e.last_us + close_us]:
+            yield self._close(episode, moment)
+        for slot in [slot for slot, (until_us, _) in self._blocked.items() if now_us >= until_us]:
+            until_us, actor = self._blocked.pop(slot)
+            yield Lift(actor, until_us)
+        due = [e.last_us + close_us for e in self._open.values()] + [until for until, _ in self._blocked.values()]
+        self._next_us = min(due, default=_NEVER)
+
+    def moment(self, event_us: int, decided_us: int, watermark_us: int, complete: bool, model: str) -> Moment:
+        """A moment under this decider's config."""
+        return Moment(event_us, decided_us, watermark_us, complete, self._config, model)
+
+    def take_closed(self) -> list[Incident]:
+        """Incidents closed since the last call."""
+        closed, self._closed = self._closed, []
+        return closed
+
+    def going_on(self) -> list[Incident]:
+        """Open incidents as they stand."""
+        return [episode.incident(None) for episode in self._open.values()]

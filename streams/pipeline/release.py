@@ -1,0 +1,111 @@
+"""Holds sightings until every source partition has passed their time, then lets them go in event-time order.
+
+Ties go by source partition, then offset: an order that depends on the input alone, not on how it was cut into batches, spread
+over partitions or delivered. This is Beam's and Flink's watermark, with one for each source::
+
+    source 0   ....x....x..x......|w0          bound = min(w0, w1) - lateness
+    source 1   ..x......x...|w1                 x before the bound is judged, x after it waits
+    bound      ........|
+
+A source that says it is idle holds nobody up. What comes behind the bound is late: it is judged with the next rows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from schemas.errors import GapError
+from streams.pipeline.rows import NOTHING, Rows, join
+
+LONG_AGO: Final = -(1 << 62)
+
+
+@dataclass(slots=True)
+class Source:
+    """What is known of one source partition."""
+
+    applied: int
+    """Next offset to apply; what lies below is a duplicate."""
+    watermark_us: int = LONG_AGO
+    idle: bool = False
+    held: list[Rows] = field(default_factory=list)
+
+
+class Release:
+    """Rows in, in order of their source's offsets; rows out, in order of judgement."""
+
+    def __init__(self, sources: int, lateness_us: int) -> None:
+        """Wait for ``sources`` source partitions to be heard of before anything is let go."""
+        self._expected = sources
+        self._lateness_us = lateness_us
+        self._sources: dict[int, Source] = {}
+        self._bound = LONG_AGO
+        self._let_go = LONG_AGO
+        self.late = 0
+        self.duplicates = 0
+
+    def accept(self, partition: int, lo: int, hi: int, watermark_us: int, idle: bool, rows: Rows) -> None:
+        """Take the rows of source offsets ``[lo, hi)``; those applied already are dropped.
+
+        Raises `GapError` when offsets between the last batch and this one are missing.
+        """
+        source = self._sources.setdefault(partition, Source(lo))
+        if lo > source.applied:
+            raise GapError(f"sightings of source partition {partition} are missing: offsets [{source.applied}, {lo})")
+        if lo < source.applied and len(rows):
+            fresh = rows.pick(rows.offset >= source.applied)
+            self.duplicates += len(rows) - len(fresh)
+            rows = fresh
+        if hi < source.applied or (hi == source.applied > lo):
+            return
+        source.applied = hi
+        source.idle = idle
+        if watermark_us >= 0:
+            source.watermark_us = max(source.watermark_us, watermark_us)
+        if len(rows):
+            self.late += int(np.count_nonzero(rows.time_us < self._let_go))
+            source.held.append(rows)
+
+    def bound(self) -> int:
+        """Event time before which nothing more is expected; it never falls."""
+        if len(self._sources) >= self._expected:
+            awake = [s.watermark_us for s in self._sources.values() if not s.idle]
+            latest = max(s.watermark_us for s in self._sources.values())
+            bound = min(awake) - self._lateness_us if awake else latest + 1
+            if latest > LONG_AGO:
+                self._bound = max(self._bound, bound)
+        return self._bound
+
+    def take(self, before_us: int) -> Rows:
+        """Let go of all rows with a time before ``before_us``, in order of judgement."""
+        self._let_go = max(self._let_go, before_us)
+        rows = join([part for _, source in sorted(self._sources.items()) for part in _split(source, before_us)])
+        return rows.pick(np.argsort(rows.time_us, kind="stable")) if len(rows) > 1 else rows
+
+    def earliest(self) -> int:
+        """Time of the earliest row that waits; far in the future when none does."""
+        times = [int(rows.time_us.min()) for source in self._sources.values() for rows in source.held]
+        return min(times, default=-LONG_AGO)
+
+    @property
+    def held(self) -> int:
+        """Rows that wait."""
+        return sum(len(rows) for source in self._sources.values() for rows in source.held)
+
+
+def _split(source: Source, before_us: int) -> Iterable[Rows]:
+    let_go: list[Rows] = []
+    held: list[Rows] = []
+    for rows in source.held:
+        early = rows.time_us < before_us
+        if early.all():
+            let_go.append(rows)
+        elif early.any():
+            let_go.append(rows.pick(early))
+            held.append(rows.pick(~early))
+        else:
+            held.append(rows)
+    source.held = held
+    return let_go or (NOTHING,)

@@ -1,0 +1,51 @@
+"""Rows: sightings that found their actors' slots, on their way to judgement."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Rows(NamedTuple):
+    """Parallel columns of n sightings."""
+
+    slot: NDArray[np.int32]
+    time_us: NDArray[np.int64]
+    source: NDArray[np.int32]
+    """Place of the source partition among all, in the order of their names and numbers."""
+    offset: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    flags: NDArray[np.uint8]
+    tier: NDArray[np.uint8]
+    profile: NDArray[np.uint64]
+    principal: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return int(self.slot.size)
+
+    def pick(self, which: NDArray[np.generic] | slice) -> "Rows":
+        """Rows that an index array, a mask or a slice names."""
+        return Rows(*(column[which] for column in self))
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """Rows of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return NOTHING
+    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+NOTHING = Rows(
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.uint8),
+    np.zeros(0, np.uint8),
+    np.zeros(0, np.uint8),
+    np.zeros(0, np.uint64),
+    np.zeros(0, np.uint64),
+)

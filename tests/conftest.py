@@ -1,0 +1,46 @@
+"""Fixtures that any test may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.brokers import Broker, has_kafka, kinds, running_embedded, running_kafka
+
+USED = pytest.StashKey[list[str]]()
+
+
+def used(config: pytest.Config) -> list[str]:
+    """Labels of the brokers that tests ran on."""
+    return config.stash.setdefault(USED, [])
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The embedded broker: quick, memory only, no transactions, no compaction."""
+    with running_embedded() as broker:
+        used(request.config).append(broker.label)
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """Real Apache Kafka, for what only it can show; tests that ask for it are skipped where it is off or absent."""
+    if kinds() != ["kafka"]:
+        pytest.skip("needs Apache Kafka: WEIR_TEST_KAFKA is off, or neither BOOTSTRAP nor java and mvn are there")
+    with running_kafka() as broker:
+        used(request.config).append(broker.label)
+        yield broker
+
+
+@pytest.fixture(scope="session", params=kinds())
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """A broker of the kind that WEIR_TEST_KAFKA chooses."""
+    found: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which brokers the tests ran on, and which kind they could have."""
+    if brokers := used(config):
+        missed = "" if has_kafka() else "; Apache Kafka needs java and mvn, or BOOTSTRAP"
+        terminalreporter.write_line(f"brokers: {', '.join(brokers)}{missed}")

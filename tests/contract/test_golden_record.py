@@ -1,0 +1,115 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.alert import ALERT_CODEC, AlertMode, AlertStatus, Severity
+from schemas.block import BLOCK_CODEC, Action
+from schemas.codec import MsgpackCodec
+from schemas.dead_letter import DeadLetter, read_headers
+from schemas.describe import RECORDS
+from schemas.finding import FINDING_CODEC
+from schemas.incident import INCIDENT_CODEC
+from schemas.request import decode_request, encode_request
+from schemas.sighting import SightingBatch
+from tests.contract.golden_file import FOLDER, lines
+
+
+def decode_dead_letter(line: bytes) -> DeadLetter:
+    """A dead letter from a line of headers with their texts."""
+    return read_headers([(name, text.encode()) for name, text in json.loads(line).items()])
+
+
+def encode_dead_letter(letter: DeadLetter) -> bytes:
+    """The same line again."""
+    return json.dumps({name: value.decode() for name, value in letter.headers()}).encode()
+
+
+CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
+    "alert": (ALERT_CODEC.decode, ALERT_CODEC.encode),
+    "block": (BLOCK_CODEC.decode, BLOCK_CODEC.encode),
+    "dead_letter": (decode_dead_letter, encode_dead_letter),
+    "finding": (FINDING_CODEC.decode, FINDING_CODEC.encode),
+    "incident": (INCIDENT_CODEC.decode, INCIDENT_CODEC.encode),
+    "request_event": (decode_request, encode_request),
+}
+every_record = pytest.mark.parametrize("stem", RECORDS)
+
+
+def test_every_record_has_golden_ones() -> None:
+    """A record that is described to the outside is held to its word here."""
+    assert set(CODECS) == set(RECORDS)
+    assert {path.name.split(".")[0] for path in FOLDER.iterdir()} == set(RECORDS) | {"sighting_batch"}
+
+
+@every_record
+def test_golden_records_are_read_and_written_as_they_were(stem: str) -> None:
+    """Nothing of an old record is lost or changed by reading and writing it."""
+    decode, encode = CODECS[stem]
+    for line in lines(f"{stem}.v1"):
+        assert json.loads(encode(decode(line))) == json.loads(line)
+
+
+@every_record
+def test_keys_of_a_later_version_change_nothing(stem: str) -> None:
+    """The same records with more keys, at every level, read the same."""
+    decode, _ = CODECS[stem]
+    plain, later = lines(f"{stem}.v1"), lines(f"{stem}.v1.unknown")
+    assert [decode(line) for line in later] == [decode(line) for line in plain]
+    assert all(len(more) > len(less) for more, less in zip(later, plain, strict=True))
+
+
+def test_nested_spelling_reads_as_the_flat_one() -> None:
+    """Three request events as shippers nest them."""
+    nested = [decode_request(line) for line in lines("request_event.v1.nested")]
+    assert nested == [decode_request(line) for line in lines("request_event.v1")]
+
+
+def test_golden_request_event_means_what_it_meant() -> None:
+    """Every key of the contract lands in its attribute."""
+    event = decode_request(lines("request_event.v1")[0])
+    assert msgspec.structs.asdict(event) == {
+        "time": "2026-11-24T09:15:02.118Z",
+        "method": "GET",
+        "path": "/people/8123771",
+        "address": "203.0.113.71",
+        "user": "u48213",
+        "session": "s-83fae81c",
+        "status": 200,
+        "route": "/people/{id}",
+        "query": "ref=feed",
+        "server": "www.example.org",
+        "request_id": "01HF2K9Z",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "referer": "https://www.example.org/feed",
+        "asn": 64500,
+        "country": "DE",
+        "ja4": "t13d1516h2_8daaf6152771_b186095e22b6",
+        "ja3": "e7d705a3286e19ea42f587b344ee6865",
+        "peer": "192.0.2.10",
+        "target": "8123771",
+        "targets": ["8123771", "8123772"],
+        "tier": "free",
+        "created_at": "2026-11-20T00:00:00Z",
+    }
+
+
+def test_golden_alert_and_block_mean_what_they_meant() -> None:
+    """The words of the contract become the members of the enumerations."""
+    alert = ALERT_CODEC.decode(lines("alert.v1")[0])
+    assert (alert.status, alert.mode, alert.severity) == (AlertStatus.OPEN, AlertMode.ENFORCE, Severity.HIGH)
+    assert alert.findings[1].evidence == {"profiles_1m": 61, "limit_1m": 60, "tier": "free"}
+    block = BLOCK_CODEC.decode(lines("block.v1")[1])
+    assert (block.action, block.actor.key) == (Action.CHALLENGE, "net:2001:db8:77::/48")
+
+
+def test_golden_sightings_are_read_and_written_as_they_were() -> None:
+    """Workers of two versions share the activity topic while one is replaced by the other."""
+    codec = MsgpackCodec(SightingBatch)
+    value = bytes.fromhex((FOLDER / "sighting_batch.v1.hex").read_text())
+    batch = codec.decode(value)
+    assert codec.encode(batch) == value
+    assert (batch.lo, batch.hi, batch.actor_text, batch.tiers) == (1000, 1004, b"42203.0.113.7", ["", "free"])
+    assert batch.actor_key == (1).to_bytes(8, "little") + (2**64 - 1).to_bytes(8, "little")

@@ -1,0 +1,84 @@
+"""The transport's own rules: no effect of an import, nothing shared between apps, mistakes refused."""
+
+import subprocess
+import sys
+
+import faust
+import pytest
+from faust.exceptions import ImproperlyConfigured
+from faust.transport.drivers import TRANSPORTS
+
+from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, on_last_call, register
+from streams.live.transport.transport import BatchTransport, PartitionState, transport_of
+
+
+@pytest.fixture
+def app() -> faust.App:
+    """An app that reads in batches, not started."""
+    register()
+    return faust.App("one", broker="batch://localhost:9092")
+
+
+def test_import_has_no_effect() -> None:
+    """Only `register` makes the scheme known."""
+    program = "import streams.live.transport as t; from faust.transport.drivers import TRANSPORTS as T\n"
+    program += "before = 'batch' in T.aliases; t.register(); t.register(); print(before, 'batch' in T.aliases)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_aiokafka_is_untouched() -> None:
+    """No class of aiokafka or Faust is replaced in its module."""
+    from aiokafka.consumer import fetcher
+
+    register()
+    assert fetcher.PartitionRecords.__module__ == fetcher.Fetcher.__module__ == "aiokafka.consumer.fetcher"
+    assert TRANSPORTS.by_name("kafka").__module__ == "faust.transport.drivers.aiokafka"
+
+
+def test_scheme_gives_transport(app: faust.App) -> None:
+    """A URL of scheme ``batch`` gives the batch transport."""
+    assert isinstance(transport_of(app), BatchTransport)
+
+
+def test_apps_share_nothing(app: faust.App) -> None:
+    """What one app declares, another in the same process does not see."""
+    other = faust.App("two", broker="batch://localhost:9092")
+    batch_topic(app, "requests", TopicOptions(keys=True))
+    configure(app, FetchOptions(wait_ms=1))
+    assert transport_of(other).declared.topics == {}
+    assert transport_of(other).declared.fetch == FetchOptions()
+    batch_topic(other, "requests")
+    assert transport_of(app).declared.topics == {"requests": TopicOptions(keys=True)}
+
+
+def test_other_options_refused(app: faust.App) -> None:
+    """One topic arrives in one way only."""
+    batch_topic(app, "requests")
+    batch_topic(app, "requests")
+    with pytest.raises(ImproperlyConfigured, match="topic requests is declared with"):
+        batch_topic(app, "requests", TopicOptions(rewind=True))
+
+
+def test_other_scheme_refused() -> None:
+    """A batch topic of an app that would get single records is refused where it is declared."""
+    app = faust.App("three", broker="kafka://localhost:9092")
+    with pytest.raises(ImproperlyConfigured, match="batches need a broker URL batch://"):
+        batch_topic(app, "requests")
+
+
+def test_last_calls_belong_to_app(app: faust.App) -> None:
+    """A last call is kept for its app."""
+
+    async def callback() -> None: ...
+
+    on_last_call(app, callback)
+    assert transport_of(app).declared.last_calls == [callback]
+
+
+@pytest.mark.parametrize(
+    ("position", "end", "idle"), [(5, 5, True), (6, 5, True), (4, 5, False), (None, 5, False), (5, None, False)]
+)
+def test_idle(position: int | None, end: int | None, idle: bool) -> None:
+    """Idle is only who has taken all there was, and knows it."""
+    assert PartitionState(0, position, end).idle is idle

@@ -1,0 +1,30 @@
+import re
+
+import numpy as np
+
+from streams.offline.simulate.client import CLIENTS, CURL, DESKTOPS, GO_HTTP, PYTHON_REQUESTS, draw_devices
+
+JA4 = re.compile(r"t13d\d{4}h[12]_[0-9a-f]{12}_[0-9a-f]{12}")
+
+
+def test_fingerprints_look_like_ja4() -> None:
+    """Every fingerprint has JA4's form, and people have about a dozen."""
+    assert all(JA4.fullmatch(client.ja4) for client in (*CLIENTS, PYTHON_REQUESTS, GO_HTTP, CURL))
+    assert 9 <= len({client.ja4 for client in CLIENTS}) <= 14
+
+
+def test_libraries_are_nobodys_browser() -> None:
+    """No person's browser has the fingerprint of a scraper's library."""
+    libraries = {client.ja4 for client in (PYTHON_REQUESTS, GO_HTTP, CURL)}
+    assert len(libraries) == 3
+    assert not libraries & {client.ja4 for client in CLIENTS}
+
+
+def test_devices() -> None:
+    """Each person has a desktop and a phone; the commonest browser is common, the rarest exists."""
+    devices = draw_devices(np.random.default_rng(1), 5_000)
+    assert devices.shape == (5_000, 2)
+    assert devices[:, 0].max() < len(DESKTOPS) <= devices[:, 1].min()
+    share = np.bincount(devices[:, 0]) / 5_000
+    assert 0.38 < share[0] < 0.46
+    assert (np.bincount(devices.ravel(), minlength=len(CLIENTS)) > 0).all()
