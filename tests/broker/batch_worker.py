@@ -71,7 +71,7 @@ class Reader:
         self.topic = batch_topic(app, name, options, maxsize=task.get("maxsize", 4))
         app.agent(self.topic, name=f"read-{name}")(self.read)
 
-    async def read(self, stream: faust.StreamT[Batch]) -> None:
+    async def read(self, stream: faust.Stream[Batch]) -> None:
         """Note each batch, then work on it for a while, then acknowledge it as told."""
         automatic = self.task.get("ack", "auto") == "auto"
         async for event in (stream if automatic else stream.noack()).events():
@@ -85,7 +85,7 @@ class Reader:
                 self.held.append(event)
                 await self.acknowledge(stream)
 
-    async def acknowledge(self, stream: faust.StreamT[Batch]) -> None:
+    async def acknowledge(self, stream: faust.Stream[Batch]) -> None:
         """``reverse``: in pairs, the later first. ``skip_first``: all but the first, which is never acknowledged."""
         way = self.task["ack"]
         if way == "reverse" and len(self.held) == 2:
@@ -109,7 +109,6 @@ if "plain" in TASK:
             yield
 
 
-@app.timer(0.2)
 async def states() -> None:
     """Journal how far each partition is."""
     for tp, state in partition_states(app).items():
@@ -122,6 +121,8 @@ async def states() -> None:
             }
         )
 
+
+app.timer(0.2)(states)
 
 if __name__ == "__main__":
     app.main()

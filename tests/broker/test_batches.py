@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,8 @@ def test_undisturbed_exactly_once(broker: Broker, tmp_path: Path) -> None:
         assert worker.stop() == 0
         for topic, partitions in ((one, 4), (two, 2)):
             batches = workers.batches(topic)
-            assert sorted(map(int, workers.values(topic))) == list(range(RECORDS))
-            ends = {partition: RECORDS // partitions for partition in range(partitions)}
+            assert workers.numbers(topic) == list(range(RECORDS))
+            ends = dict.fromkeys(range(partitions), RECORDS // partitions)
             assert {p: tiled(batches, p) for p in ends} == {p: (0, end) for p, end in ends.items()}
             assert all(len(batch["values"]) <= 500 for batch in batches)
             assert broker.committed(workers.name, topic) == ends
@@ -131,7 +132,7 @@ def test_beside_table_and_plain_topic(broker: Broker, tmp_path: Path) -> None:
         workers.start()
         workers.wait(lambda: len([e for e in workers.entries() if "plain" in e]) >= 4, "the fourth event")
         assert [entry["count"] for entry in workers.entries() if "plain" in entry] == [1, 3, 6, 10]
-        assert sorted(map(int, workers.values(topic))) == list(range(100))
+        assert workers.numbers(topic) == list(range(100))
 
 
 def test_bug_stops_before_acknowledgement(broker: Broker, tmp_path: Path) -> None:
@@ -222,9 +223,9 @@ def test_back_pressure(broker: Broker, tmp_path: Path) -> None:
         workers.wait(lambda: len(workers.done(slow)) >= 40, "the rest")
         batches = workers.batches(slow)
     assert max(batch["waiting"] for batch in batches) <= 2
-    pauses = [later["time"] - sooner["time"] for sooner, later in zip(batches, batches[1:], strict=False)]
+    pauses = [later["time"] - sooner["time"] for sooner, later in pairwise(batches)]
     assert max(pauses) < 0.6, "stock Faust sleeps a second when buffers are full"
-    assert sorted(map(int, (value or "" for batch in batches for value in batch["values"]))) == list(range(400))
+    assert workers.numbers(slow) == list(range(400))
 
 
 def test_transactions(kafka_broker: Broker, tmp_path: Path) -> None:

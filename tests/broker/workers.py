@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,10 @@ class Group:
         """Values of ``topic`` in the order agents took them."""
         return [value for batch in self.batches(topic) for value in batch["values"]]
 
+    def numbers(self, topic: str) -> list[int]:
+        """Values of ``topic`` as numbers, in their own order."""
+        return sorted(int(value) for value in self.values(topic) if value is not None)
+
     def done(self, topic: str) -> list[Entry]:
         """Batches that agents are through with."""
         return [entry for entry in self.entries() if entry.get("topic") == topic and "done" in entry]
@@ -132,6 +137,6 @@ def tiled(batches: list[Entry], partition: int) -> tuple[int, int]:
         AssertionError: they do not.
     """
     ranges = [(batch["lo"], batch["hi"]) for batch in batches if batch["partition"] == partition]
-    for (_, end), (begin, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, end), (begin, _) in pairwise(ranges):
         assert end == begin, ranges
     return ranges[0][0], ranges[-1][1]

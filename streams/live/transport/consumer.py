@@ -3,7 +3,7 @@
 # ruff: noqa: SLF001  (pins.py lists the private names and checks that they are there)
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
 from aiokafka.errors import ConsumerStoppedError
@@ -192,6 +192,12 @@ class BatchConsumer(Consumer):
             self._unacked_messages.discard(message)
             return False
         return super().ack(message)
+
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        # During a revocation Faust has forgotten its acknowledgements already, the ledgers have not.
+        for tp in self._acked.keys() | self._ledgers.keys():
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
 
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic not in self._topics:

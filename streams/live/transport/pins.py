@@ -43,7 +43,7 @@ faust.transport.consumer      Consumer .commit(topics,start_new_transaction) .ma
 faust.transport.consumer      Consumer .on_partitions_revoked(revoked) :_acked :_acked_index :_committed_offset
 faust.transport.consumer      Consumer :_unacked_messages .resume_partitions(tps) .on_buffer_drop(tp)
 faust.transport.consumer      Consumer ._wait_next_records(timeout) ._get_active_partitions()
-faust.transport.consumer      Consumer ._is_changelog_tp(tp)
+faust.transport.consumer      Consumer ._is_changelog_tp(tp) ._filter_tps_with_pending_acks(topics)
 faust.transport.consumer      ThreadDelegateConsumer ._new_consumer_thread() .seek_wait(partitions)
 faust.transport.consumer      ThreadDelegateConsumer .earliest_offsets(partitions) .highwaters(partitions)
 faust.transport.drivers       TRANSPORTS .aliases

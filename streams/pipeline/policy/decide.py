@@ -20,16 +20,16 @@ from schemas.exposure import Exposure
 from schemas.incident import Incident
 from schemas.mode import Mode
 from schemas.sighting import Flag
-from streams.pipeline.actors.memory import GRANULE_US, HORIZON, remembered
 from streams.pipeline.actors.store import Actors
+from streams.pipeline.policy.collateral import accounts_behind, principals_behind
 from streams.pipeline.policy.cooldown import after_cooldown
 from streams.pipeline.policy.episode import Episode, Moment
 from streams.pipeline.policy.exemption import Exemptions
 from streams.pipeline.policy.finding import Judged, ranks, severity_of
+from streams.pipeline.windows.aggregate import Aggregates
 from streams.settings import Settings
 
 DAY_US: Final = 86_400 * US
-_DAY_GRANULES: Final = DAY_US // GRANULE_US
 _EXACT: Final = frozenset({Scope.ACCOUNT, Scope.SESSION, Scope.IP})
 _NEVER: Final = 1 << 62
 
@@ -74,7 +74,7 @@ class Decider:
         self,
         columns: Columns,
         judged: Sequence[Judged],
-        exposed: NDArray[np.int64],
+        aggregates: Aggregates,
         actors: Actors,
         candidate: tuple[int, int],
         moment: Moment,
@@ -90,9 +90,9 @@ class Decider:
         episode = self._open.get(slot)
         status = AlertStatus.OPEN if episode is None else AlertStatus.UPDATED
         if episode is None:
-            episode = self._begin(actor, slot, speaking, row, int(exposed[row]), moment)
-        self._note(episode, columns, speaking, row, rank, int(exposed[row]), actors, moment)
-        block = self._block(episode, columns, speaking, row, actors, moment)
+            episode = self._begin(actor, slot, speaking, row, int(aggregates.exposed[row]), moment)
+        self._note(episode, columns, speaking, row, rank, aggregates, actors, moment)
+        block = self._block(episode, columns, speaking, row, aggregates, actors, moment)
         yield episode.alert(status, moment)
         if block is not None:
             yield block
@@ -113,34 +113,32 @@ class Decider:
         speaking: Sequence[Judged],
         row: int,
         rank: int,
-        exposed: int,
+        aggregates: Aggregates,
         actors: Actors,
         moment: Moment,
     ) -> None:
-        slot, scope = episode.slot, actors.scope(episode.slot)
         episode.take([one.finding(columns, row) for one in speaking], [one.detector.control for one in speaking], moment)
         mode = max((one.mode for one in speaking), key=lambda mode: mode.rank)
         episode.mode = max(episode.mode, AlertMode(mode.value), key=lambda m: Mode(m.value).rank)
         episode.severity = max(episode.severity, severity_of(rank), key=lambda s: s.rank)
-        exact = scope in _EXACT and not actors.columns["inexact"][slot] and not actors.contacts.blocks.overflowed[slot]
-        episode.exposure = Exposure(max(exposed - episode.base, 0), bool(exact))
-        episode.members = Members(self._behind(actors, slot, moment.event_us, accounts=False), [])
+        exact = actors.scope(episode.slot) in _EXACT and bool(aggregates.exact[row])
+        episode.exposure = Exposure(max(int(aggregates.exposed[row]) - episode.base, 0), exact)
+        episode.members = Members(principals_behind(actors, columns, aggregates, row), [])
         self._next_us = min(self._next_us, episode.last_us + self._policy.incident_close_s * US)
 
-    @staticmethod
-    def _behind(actors: Actors, slot: int, time_us: int, *, accounts: bool) -> int:
-        """Principals that came through the actor within 24 h."""
-        if actors.scope(slot) not in (Scope.IP, Scope.NET, Scope.ASN, Scope.FINGERPRINT):
-            return int(accounts and actors.scope(slot) is Scope.ACCOUNT)
-        horizon = min(_DAY_GRANULES, HORIZON)
-        return remembered(actors.members.blocks, slot, time_us // GRANULE_US, horizon, accounts)
-
     def _block(
-        self, episode: Episode, columns: Columns, speaking: Sequence[Judged], row: int, actors: Actors, moment: Moment
+        self,
+        episode: Episode,
+        columns: Columns,
+        speaking: Sequence[Judged],
+        row: int,
+        aggregates: Aggregates,
+        actors: Actors,
+        moment: Moment,
     ) -> Block | None:
         strong = [one for one in speaking if one.blocks(row)]
         enforced = [one for one in strong if one.mode is Mode.ENFORCE]
-        accounts = self._behind(actors, episode.slot, moment.event_us, accounts=True)
+        accounts = accounts_behind(actors, columns, aggregates, row)
         if not strong or self._spared(episode, accounts, actors, moment):
             return None
         mode = BlockMode.ENFORCE if enforced else BlockMode.SHADOW

@@ -21,12 +21,13 @@ from streams.pipeline.windows.rings import SPANS, advance, count
 
 CONTACTS_CAP: Final = 6
 """Size class up to which an actor's remembered contacts grow: 512."""
-MEMBERS_CAP: Final = 4
-"""Likewise of the principals behind an address or group: 128."""
+MEMBERS_CAP: Final = 6
+"""Likewise of the principals behind an address or group."""
 _VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
 _MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
 _SESSION, _IP = int(Scope.SESSION), int(Scope.IP)
 _DAY_US: Final = 86_400_000_000
+DAY_GRANULES: Final = _DAY_US // GRANULE_US
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _ODD: Final = np.uint64(1 << 48)
 
@@ -41,8 +42,12 @@ class Aggregates:
     """[n, 4] by `detectors.core.columns.Span`."""
     exposed: NDArray[np.int64]
     """Profiles disclosed to the actor so far."""
+    exact: NDArray[np.bool_]
+    """`exposed` counts every profile once."""
     teaches: NDArray[np.bool_]
     """First contact of a principal that the model may learn from."""
+    arrives: NDArray[np.uint8]
+    """1 where a principal comes through an address or group that it had not come through within 24 h; 2 if an account."""
 
 
 @compiled
@@ -75,15 +80,20 @@ def _aggregate(
     out_first: NDArray[np.bool_],
     out_profiles: NDArray[np.uint32],
     out_exposed: NDArray[np.int64],
+    out_exact: NDArray[np.bool_],
     out_teaches: NDArray[np.bool_],
+    out_arrives: NDArray[np.uint8],
 ) -> int:
     for i in range(start, slot.size):
         s, now = slot[i], time_us[i] // GRANULE_US
         logged_in = flags[i] & _LOGGED_IN != 0
         if scope[s] >= _IP:
             key = principal[i] & ~_ODD | (_ODD if logged_in else np.uint64(0))
-            if recall(members, s, key, now, MEMBERS_CAP) == NEED:
+            age = recall(members, s, key, now, MEMBERS_CAP)
+            if age == NEED:
                 return i
+            if age == NEW or age > DAY_GRANULES:
+                out_arrives[i] = 2 if logged_in else 1
         answers = scope[s] <= _SESSION or not logged_in
         if answers and flags[i] & _MISS == 0 and (kind[i] == _VIEW or kind[i] == _LOOKUP):
             age = recall(contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP)
@@ -111,6 +121,7 @@ def _aggregate(
         for r in range(SPANS):
             out_profiles[i, r] = words[s, r]
         out_exposed[i] = exposed[s]
+        out_exact[i] = not inexact[s] and not contacts.overflowed[s]
     return slot.size
 
 
@@ -121,7 +132,13 @@ def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
     """
     n = len(rows)
     out = Aggregates(
-        np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros((n, SPANS), np.uint32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
+        answers=np.zeros(n, np.bool_),
+        first=np.zeros(n, np.bool_),
+        profiles=np.zeros((n, SPANS), np.uint32),
+        exposed=np.zeros(n, np.int64),
+        exact=np.zeros(n, np.bool_),
+        teaches=np.zeros(n, np.bool_),
+        arrives=np.zeros(n, np.uint8),
     )
     c, done = actors.columns, 0
     cells = actors.rings.view(np.uint16)
@@ -130,7 +147,7 @@ def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
             done, rows.slot, rows.time_us, rows.kind, rows.flags, rows.profile, rows.principal,
             c["scope"], c["first_seen_us"], c["exposed"], c["inexact"], c["taught_day"], c["taught"], taught_max,
             actors.contacts.blocks, actors.members.blocks, actors.rings, cells,
-            out.answers, out.first, out.profiles, out.exposed, out.teaches,
+            out.answers, out.first, out.profiles, out.exposed, out.exact, out.teaches, out.arrives,
         )  # fmt: skip
         if done == n:
             return out

@@ -5,6 +5,7 @@ import sys
 
 import faust
 import pytest
+from aiokafka.consumer import fetcher
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import TRANSPORTS
 
@@ -29,8 +30,6 @@ def test_import_has_no_effect() -> None:
 
 def test_aiokafka_is_untouched() -> None:
     """No class of aiokafka or Faust is replaced in its module."""
-    from aiokafka.consumer import fetcher
-
     register()
     assert fetcher.PartitionRecords.__module__ == fetcher.Fetcher.__module__ == "aiokafka.consumer.fetcher"
     assert TRANSPORTS.by_name("kafka").__module__ == "faust.transport.drivers.aiokafka"

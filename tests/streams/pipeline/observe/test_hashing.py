@@ -3,7 +3,9 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.actor import Scope
 from streams.pipeline.observe.hashing import destination, key_within, xxh64
+from tests.streams.pipeline.observe.records import key_of
 
 WORD = st.integers(0, 2**64 - 1)
 
@@ -17,12 +19,13 @@ def test_xxh64_is_that_of_the_reference(before: bytes, value: bytes, after: byte
 
 
 @settings(deadline=None)  # the first example compiles
-@given(session=WORD, accounts=st.lists(WORD, min_size=2, max_size=5, unique=True))
-def test_a_session_id_has_a_key_for_each_account(session: int, accounts: list[int]) -> None:
-    """The same session id under different accounts is different actors, none of them the session without an account."""
-    keys = {int(key_within(np.uint64(session), np.uint64(account))) for account in accounts}
+@given(session=st.text(min_size=1), accounts=st.lists(st.text(min_size=1), min_size=2, max_size=5, unique=True))
+def test_a_session_id_has_a_key_for_each_account(session: str, accounts: list[str]) -> None:
+    """The same session id under different accounts is different actors, none of them the session without account."""
+    key = np.uint64(key_of(session, Scope.SESSION))
+    keys = {int(key_within(key, np.uint64(key_of(account, Scope.ACCOUNT)))) for account in accounts}
     assert len(keys) == len(accounts)
-    assert session not in keys
+    assert int(key) not in keys
 
 
 def test_a_session_that_is_named_like_its_account_has_a_key_of_its_own() -> None:
@@ -40,6 +43,6 @@ def test_a_destination_is_the_scaled_high_half(home: int, destinations: int) -> 
 
 def test_actors_of_a_destination_differ_in_their_low_bits() -> None:
     """What decides the destination leaves the low bits free: the tables of a partition fill evenly."""
-    keys = [xxhash.xxh64_intdigest(f"u{number}", seed=1) for number in range(4096)]
+    keys = [key_of(f"u{number}", Scope.ACCOUNT) for number in range(4096)]
     low = {key & 15 for key in keys if destination(np.uint64(key), 16) == 5}
     assert low == set(range(16))
