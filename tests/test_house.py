@@ -32,6 +32,7 @@ FAUST: Final = frozenset({
     "streams/live/observing.py",
     "streams/live/sending.py",
     "streams/live/transport/consumer.py",
+    "streams/live/transport/thread.py",
     "streams/live/transport/topic.py",
     "streams/live/transport/transport.py",
     "streams/live/worker.py",

@@ -30,6 +30,11 @@ class Span(IntEnum):
         """The name as configuration and evidence spell it."""
         return self.name.lower()
 
+    @property
+    def words(self) -> str:
+        """The name in a sentence."""
+        return ("a minute", "ten minutes", "an hour", "a day")[self]
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -63,8 +68,10 @@ class Columns:
 
     def viewed_first(self) -> NDArray[np.bool_]:
         """First contacts by a view, the platform having picked nothing, that the actor answers for."""
-        return self.first & self.answers & (self.kind == Kind.VIEW)
+        viewed: NDArray[np.bool_] = self.kind == Kind.VIEW
+        return self.first & self.answers & viewed
 
     def principal(self) -> NDArray[np.bool_]:
         """Sightings whose actor is the principal."""
-        return (self.flags & Flag.PRINCIPAL) != 0
+        principal: NDArray[np.bool_] = (self.flags & Flag.PRINCIPAL) != 0
+        return principal

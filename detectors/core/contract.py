@@ -94,5 +94,5 @@ class Detector(ABC, Generic[C]):
 
 
 def score(level: float) -> float:
-    """Score of a level, in [0, 1): 0.5 where an alert begins, and never lower for more evidence."""
+    """Score of a level, in [0, 1]: 0.5 where an alert begins, and never lower for more evidence."""
     return float(1.0 - SCORE_HALF ** -max(level, 0.0))

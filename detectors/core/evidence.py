@@ -1,7 +1,7 @@
 """Evidence that adds up: floored, decaying sums of log-likelihood ratios, an actor each.
 
-CUSUM (Page 1954) for a change from honest to scraping at an unknown time; the sum of a sequential probability ratio test
-(Wald 1945) that starts afresh whenever it speaks for the honest side:
+CUSUM (Page 1954) for a change from honest to scraping at an unknown time; the sum of a sequential probability ratio
+test (Wald 1945) that starts afresh whenever it speaks for the honest side:
 
     S = max(0, S * 2 ** (-dt / half_life) + llr)
 """
@@ -26,8 +26,8 @@ def floored_sum(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Move the sums on by the rows that count; returns sum, start of its rise and contacts since, at each of n rows.
 
-    ``total``, ``at_us``, ``since_us`` and ``contacts`` are state columns by slot. A row that does not count reports 0 and
-    changes nothing. A time earlier than the last one decays nothing.
+    ``total``, ``at_us``, ``since_us`` and ``contacts`` are state columns by slot. A row that does not count reports 0
+    and changes nothing. A time earlier than the last one decays nothing.
     """
     out = np.zeros(slot.size, np.float64)
     since = np.zeros(slot.size, np.int64)

@@ -1,8 +1,9 @@
 """How popular profiles are, and what honest people look at: the learned part of the judgement.
 
-People mostly look at profiles that others look at too; a scraper takes the member base as it comes (Ro, Han, Im, "Detecting
-Profile Scraping", 2018). c(p) counts the distinct principals that met profile p first-hand, decayed. Profiles fall into
-bins by c: 0, 1, 2-3, 4-7, ..., 128 and more. q is where honest first contacts fall, u where uniform picks would.
+People mostly look at profiles that others look at too; a scraper takes the member base as it comes (Ro, Han, Im,
+"Detecting Profile Scraping", 2018). c(p) counts the distinct principals that met profile p first-hand, decayed.
+Profiles fall into bins by c: 0, 1, 2-3, 4-7, ..., 128 and more. q is where honest first contacts fall, u where
+uniform picks would.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def _insert(table: NDArray[np.uint64], bins: NDArray[np.uint8], keys: NDArray[np.uint64], values: NDArray[np.uint8]) -> None:
+def _insert(
+    table: NDArray[np.uint64], bins: NDArray[np.uint8], keys: NDArray[np.uint64], values: NDArray[np.uint8]
+) -> None:
     mask = np.uint64(table.size - 1)
     for i in range(keys.size):
         at = (keys[i] * _SPREAD >> np.uint64(20)) & mask
@@ -30,7 +33,9 @@ def _insert(table: NDArray[np.uint64], bins: NDArray[np.uint8], keys: NDArray[np
 
 
 @compiled
-def _look_up(table: NDArray[np.uint64], bins: NDArray[np.uint8], keys: NDArray[np.uint64], wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _look_up(
+    table: NDArray[np.uint64], bins: NDArray[np.uint8], keys: NDArray[np.uint64], wanted: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
     mask = np.uint64(table.size - 1)
     out = np.zeros(keys.size, np.uint8)
     for i in range(keys.size):
@@ -69,8 +74,10 @@ class Popularity:
         return _look_up(self.table, self.bins, profiles, wanted)
 
 
-def build(label: str, profiles: NDArray[np.uint64], counts: NDArray[np.float32], honest: NDArray[np.float64], members: int) -> Popularity:
-    """Freeze a model of ``profiles`` (distinct) with their decayed ``counts``, honest first contacts by bin, and members.
+def build(
+    label: str, profiles: NDArray[np.uint64], counts: NDArray[np.float32], honest: NDArray[np.float64], members: int
+) -> Popularity:
+    """Freeze a model of distinct ``profiles`` with their decayed ``counts``, honest first contacts by bin, and members.
 
     ``members`` 0 estimates the member base. While either distribution is unknown both lie in bin 0, so that no first
     contact speaks for or against anybody.
@@ -91,8 +98,8 @@ def build(label: str, profiles: NDArray[np.uint64], counts: NDArray[np.float32],
 def members_estimate(counts: NDArray[np.float32]) -> float:
     """Members by how many profiles were met once and twice (Chao 1984); infinite while every profile was met once only.
 
-    A lower bound that holds when profiles differ in popularity. Good and Turing's unseen mass, which takes them to be alike,
-    gave 13,000 of 20,000 members on a simulated day where this gives 19,000.
+    A lower bound that holds when profiles differ in popularity. Good and Turing's unseen mass, which takes them to be
+    alike, gave 13,000 of 20,000 members on a simulated day where this gives 19,000.
     """
     seen = int(np.count_nonzero(counts >= 0.5))
     once = int(np.count_nonzero((counts >= 0.5) & (counts < 1.5)))

@@ -30,7 +30,9 @@ Examples:
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @click.option("--out", "out", required=True, type=click.Path(path_type=Path), help="Directory to write into.")
 @config_option
-@click.option("--mode", type=click.Choice([m.value for m in Mode if m is not Mode.OFF]), help="Of every detector, for this run.")
+@click.option(
+    "--mode", type=click.Choice([m.value for m in Mode if m is not Mode.OFF]), help="Of every detector, for this run."
+)
 @click.option("--format", "format_name", type=click.Choice(["canonical"]), default="canonical", help="Of the inputs.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Who was who, as `weir simulate` writes it.")
 @click.option("--no-enforce", is_flag=True, help="Blocks deny nothing: later requests are judged as recorded.")
@@ -53,7 +55,12 @@ def replay(
     truth = None if labels is None else Truth(read_labels(labels))
     with _progress() as told:
         done = run(
-            inputs, settings, mode=None if mode is None else Mode(mode), enforce=not no_enforce, truth=truth, progress=told
+            inputs,
+            settings,
+            mode=None if mode is None else Mode(mode),
+            enforce=not no_enforce,
+            truth=truth,
+            progress=told,
         )
     write(done, out)
     if as_json:

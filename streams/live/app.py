@@ -1,14 +1,11 @@
 """The Faust app of a worker: its settings, its stages, what they share."""
 
-import logging
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 import faust
 
-from detectors.core.contract import Detector, DetectorConfig
 from schemas import topic
-from schemas.mode import Mode
 from streams import config
 from streams.clock import Clock, wall_clock_us
 from streams.live import topics
@@ -19,13 +16,23 @@ from streams.live.tally import Tally
 from streams.live.transport import FetchOptions, configure, register
 from streams.pipeline.assess import Assessor
 from streams.pipeline.model.models import Models
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 
 STAGES: Final = ("observe", "assess")
 TELL_S: Final = 10.0
-SEND_BYTES: Final = 16 << 20
+SEND_BYTES: Final = topics.LARGE_BYTES - 4096
+"""A little below what topics take: the broker counts the batch around a record too."""
 
-log = logging.getLogger(__name__)
+SEND_S: Final = 120.0
+"""How long the broker may keep a record from being sent; Faust alone would wait 20 minutes for a lost answer."""
+
+
+class Partitions(NamedTuple):
+    """How many partitions the topics have that a worker must know of."""
+
+    requests: int
+    activity: int
+    model: int
 
 
 def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = wall_clock_us) -> faust.App:
@@ -34,27 +41,29 @@ def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = w
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
     """
-    names = [settings.input.topic, topic.ACTIVITY.name, topic.ALERTS.name, topic.BLOCKS.name]
-    found = topics.partitions(
-        settings.kafka.bootstrap, [*names, topic.DEAD_LETTERS.name, topic.MODEL.name]
-    )
-    app = _app(settings, found)
-    tally = Tally()
+    partitions = _partitions(settings)
+    app, tally = _app(settings.kafka, partitions), Tally()
     if "observe" in stages:
-        Observing(app, settings, found[topic.ACTIVITY.name], tally)
+        Observing(app, settings, partitions.activity, tally)
     if "assess" in stages:
-        _assess(app, settings, found, clock, tally)
+        _assess(app, settings, partitions, clock, tally)
 
-    @app.timer(TELL_S, on_leader=False)
     async def tell() -> None:
         tally.tell()
 
+    app.timer(TELL_S, on_leader=False)(tell)
     return app
 
 
-def _app(settings: Settings, found: Mapping[str, int]) -> faust.App:
+def _partitions(settings: Settings) -> Partitions:
+    own = (topic.ACTIVITY, topic.MODEL, topic.ALERTS, topic.BLOCKS, topic.DEAD_LETTERS)
+    names = [settings.input.topic, *(settings.kafka.prefix + each.name for each in own)]
+    found = topics.partitions(settings.kafka.bootstrap, names)
+    return Partitions(*(found[name] for name in names[:3]))
+
+
+def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
     register()
-    kafka = settings.kafka
     session_s = kafka.session_timeout_ms / 1000
     app = faust.App(
         kafka.application,
@@ -69,29 +78,27 @@ def _app(settings: Settings, found: Mapping[str, int]) -> faust.App:
         producer_linger=0.005,
         producer_max_batch_size=256 << 10,
         producer_max_request_size=SEND_BYTES,
+        producer_request_timeout=SEND_S,
         stream_recovery_delay=0.0,
-        stream_wait_empty=False,
+        stream_wait_empty=True,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        topic_partitions=found[topic.ACTIVITY.name],
+        topic_partitions=partitions.activity,
         web_enabled=False,
     )
     configure(
         app,
-        FetchOptions(
-            batch_records=kafka.batch_records, batch_bytes=kafka.batch_bytes, wait_ms=kafka.fetch_wait_ms
-        ),
+        FetchOptions(batch_records=kafka.batch_records, batch_bytes=kafka.batch_bytes, wait_ms=kafka.fetch_wait_ms),
     )
     return app
 
 
-def _assess(app: faust.App, settings: Settings, found: Mapping[str, int], clock: Clock, tally: Tally) -> None:
-    models = Models(settings.model, found[topic.ACTIVITY.name])
-    detectors: list[tuple[Detector[DetectorConfig], Mode]] = config.detectors(settings)
-    revision = config.revision(settings)
+def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: Clock, tally: Tally) -> None:
+    models = Models(settings.model, partitions.activity)
+    detectors, revision = config.detectors(settings), config.revision(settings)
 
     def new_assessor(partition: int) -> Assessor:
-        return Assessor(settings, detectors, models, revision, partition, found[settings.input.topic])
+        return Assessor(settings, detectors, models, revision, partition, partitions.requests)
 
-    feed = ModelFeed(settings.kafka.bootstrap, found[topic.MODEL.name], models)
-    Assessing(app, new_assessor, feed, models, clock, tally, settings.kafka.model_wait_ms / 1000)
+    feed = ModelFeed(settings.kafka, partitions.model, models)
+    Assessing(app, new_assessor, feed, models, clock, tally, settings.kafka)

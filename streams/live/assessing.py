@@ -1,20 +1,22 @@
 """The assess and decide stages on Kafka: sightings in, alerts, blocks and model deltas out.
 
-The state of a partition is a fold over its activity log. Until it is kept in checkpoints, a worker that takes a partition
-over reads that log from its beginning and stays silent below the committed offset: what was decided there has been sent.
-From there on every decision is sent; one that was sent just before a crash is sent again with the same id.
+The state of a partition is a fold over its activity log. Until it is kept in checkpoints, a worker that takes a
+partition over reads that log from its beginning and stays silent below the committed offset: what was decided there has
+been sent. From there on every decision is sent; one that was sent just before a crash is sent again with the same id.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
-from faust.types import TP, AppT, EventT, StreamT
+import numpy as np
+from faust import Stream
+from faust.types import AppT, EventT, Message, StreamT
 
 from schemas import topic
 from schemas.model import ModelDelta
@@ -28,6 +30,7 @@ from streams.pipeline.assess import Assessor, Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.sightings import decode
+from streams.settings import KafkaSettings
 
 STAGE: Final = "assess"
 RETRY_S: Final = 1.0
@@ -40,7 +43,8 @@ class Owned:
     """One partition that this worker owns."""
 
     assessor: Assessor
-    next_offset: int
+    generation: int | None
+    """Of the assignment: the next one begins anew."""
     silent_below: int
     """Offset below which everything decided has been sent before."""
     waiting: deque[EventT[Batch]] = field(default_factory=deque)
@@ -60,29 +64,29 @@ class Assessing:
         models: Models,
         clock: Clock,
         tally: Tally,
-        patience_s: float,
+        settings: KafkaSettings,
     ) -> None:
-        """Make the state of a partition with ``new_assessor``; wait ``patience_s`` for the model that is due."""
+        """Make the state of a partition with ``new_assessor``."""
         self._app, self._new_assessor, self._feed, self._models = app, new_assessor, feed, models
         self._clock, self._tally = clock, tally
-        self._sender = Sender(app)
+        self._sender = Sender(app, settings.prefix)
         self._owned: dict[int, Owned] = {}
         self._busy = asyncio.Lock()
         self._stream: StreamT[Batch] | None = None
-        self._retrying: asyncio.Task[None] | None = None
-        self._patience_s = patience_s
-        self.topic = batch_topic(app, topic.ACTIVITY.name, TopicOptions(rewind=True, late_acks=True))
+        self._patience_s = settings.model_wait_ms / 1000
+        self.topic = batch_topic(app, settings.prefix + topic.ACTIVITY.name, TopicOptions(rewind=True, late_acks=True))
         app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
 
     async def run(self, stream: StreamT[Batch]) -> None:
         """Judge batch after batch; a bug stops the process before the acknowledgement."""
         try:
-            self._stream = stream
-            if self._retrying is None:
+            if self._stream is None:
                 await self._app.add_runtime_dependency(self._feed)
-                self._retrying = asyncio.create_task(self._retry())
+                # The feed is what stops first: nothing is judged any more when the producer stops.
+                self._feed.add_future(self._retry())
+            self._stream = stream
             await self._feed.caught_up.wait()
-            async for event in stream.noack().events():
+            async for event in cast("Stream[Batch]", stream).noack().events():
                 async with self._busy:
                     await self._take(event)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch and go on
@@ -96,40 +100,56 @@ class Assessing:
                     await asyncio.wait_for(self._feed.changed.wait(), RETRY_S)
                 self._feed.changed.clear()
                 async with self._busy:
-                    for owned in list(self._owned.values()):
-                        if owned.waiting:
+                    for owned in [owned for owned in self._owned.values() if owned.waiting]:
+                        if self._is_current(owned.generation):
                             await self._advance(owned, silent=False)
         except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
 
+    def _is_current(self, generation: int | None) -> bool:
+        return generation == self._app.consumer_generation_id
+
     async def _take(self, event: EventT[Batch]) -> None:
-        batch = event.value
-        owned = self._own(batch)
+        batch = cast(Batch, event.value)
+        owned = self._own(batch, event.message)
+        if owned is None:
+            return
         owned.waiting.append(event)
-        owned.next_offset = batch.hi
-        sent_before = max(0, min(owned.silent_below - batch.lo, len(batch))) if batch.offsets is None else 0
+        sent_before = count_below(batch, owned.silent_below)
         for part, silent in ((batch.values[:sent_before], True), (batch.values[sent_before:], False)):
             if part:
-                for value in part:
-                    owned.assessor.accept(decode(value or b""))
+                self._accept(owned.assessor, part)
                 await self._advance(owned, silent=silent)
         if not len(batch):
             await self._advance(owned, silent=batch.hi <= owned.silent_below)
 
-    def _own(self, batch: Batch) -> Owned:
-        owned = self._owned.get(batch.partition)
-        if owned is None or owned.next_offset != batch.lo:
-            state = partition_states(self._app)[TP(batch.topic, batch.partition)]
-            log.info("partition %d: reading from %d, silent below %d", batch.partition, batch.lo, state.committed)
-            owned = Owned(self._new_assessor(batch.partition), batch.lo, state.committed)
-            self._owned[batch.partition] = owned
+    def _accept(self, assessor: Assessor, values: Sequence[bytes | None]) -> None:
+        release = assessor.release
+        late, duplicates = release.late, release.duplicates
+        for value in values:
+            assessor.accept(decode(value or b""))
+        self._tally.late += release.late - late
+        self._tally.duplicates += release.duplicates - duplicates
+
+    def _own(self, batch: Batch, message: Message) -> Owned | None:
+        """The state that ``batch`` belongs to; None when its partition was given away meanwhile."""
+        owned, generation = self._owned.get(batch.partition), message.generation_id
+        state = partition_states(self._app).get(message.tp)
+        if not self._is_current(generation) or state is None or state.position is None:
+            return None
+        if owned is not None and owned.generation == generation:
+            return owned
+        log.info("partition %d: reading from %d, silent below %d", batch.partition, batch.lo, state.committed)
+        self._owned = {number: kept for number, kept in self._owned.items() if kept.generation == generation}
+        owned = Owned(self._new_assessor(batch.partition), generation, state.committed)
+        self._owned[batch.partition] = owned
         return owned
 
     async def _advance(self, owned: Owned, *, silent: bool) -> None:
         before = owned.assessor.judged
         outcome = owned.assessor.advance(self._clock, impatient=self._impatient(owned))
         self._tally.judged += owned.assessor.judged - before
-        await self._send(owned, outcome, silent=silent)
+        await self._send(outcome, silent=silent)
         if outcome.settled:
             owned.due_since = None
             while owned.waiting and self._stream is not None:
@@ -140,7 +160,7 @@ class Assessing:
     def _impatient(self, owned: Owned) -> bool:
         return owned.due_since is not None and time.monotonic() - owned.due_since > self._patience_s
 
-    async def _send(self, owned: Owned, outcome: Outcome, *, silent: bool) -> None:
+    async def _send(self, outcome: Outcome, *, silent: bool) -> None:
         records = [self._delta(delta) for delta in outcome.deltas if not self._known(delta)]
         if not silent:
             decided_us = self._clock()
@@ -155,3 +175,10 @@ class Assessing:
     @staticmethod
     def _delta(delta: ModelDelta) -> Outgoing:
         return Outgoing(topic.MODEL.name, delta.key.encode(), CODEC.encode(delta), partition=0)
+
+
+def count_below(batch: Batch, offset: int) -> int:
+    """How many records of ``batch`` lie below ``offset``."""
+    if batch.offsets is None:
+        return max(0, min(offset - batch.lo, len(batch)))
+    return int(np.searchsorted(batch.offsets, offset))

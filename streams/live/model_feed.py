@@ -11,6 +11,7 @@ from schemas.codec import MsgpackCodec
 from schemas.model import ModelDelta
 from streams.live.transport import stop_process
 from streams.pipeline.model.models import Models
+from streams.settings import KafkaSettings
 
 CODEC: Final = MsgpackCodec(ModelDelta)
 POLL_MS: Final = 200
@@ -19,14 +20,14 @@ POLL_MS: Final = 200
 class ModelFeed(Service):
     """A consumer without a group: every worker needs the whole topic."""
 
-    def __init__(self, bootstrap: str, partitions: int, models: Models) -> None:
+    def __init__(self, settings: KafkaSettings, partitions: int, models: Models) -> None:
         """Read the topic's ``partitions`` into ``models``."""
         super().__init__()
         self._models = models
         self.changed = asyncio.Event()
         """Set whenever deltas have come in; whoever waits for it clears it."""
-        self._numbers = [TopicPartition(topic.MODEL.name, number) for number in range(partitions)]
-        self._bootstrap = bootstrap
+        self._numbers = [TopicPartition(settings.prefix + topic.MODEL.name, number) for number in range(partitions)]
+        self._bootstrap = settings.bootstrap.split(",")
         self.caught_up = asyncio.Event()
         """Set when all that stood in the topic at the start has been read."""
 

@@ -80,19 +80,23 @@ def layouts(settings: Settings) -> tuple[Layout, ...]:
     """Every topic that Weir reads or writes, in the order of the catalogue."""
     workers = settings.kafka.partitions
     requests = structs.replace(catalogue.REQUESTS, name=settings.input.topic)
+
+    def own(topic: Topic) -> Topic:
+        return structs.replace(topic, name=settings.kafka.prefix + topic.name)
+
     return (
         Layout(requests, workers, 7 * DAY_MS, REQUEST_BYTES, ours=False),
-        Layout(catalogue.ALERTS, 6, 30 * DAY_MS),
-        Layout(catalogue.BLOCKS, 6),
-        Layout(catalogue.DEAD_LETTERS, 6, 14 * DAY_MS, LARGE_BYTES),
+        Layout(own(catalogue.ALERTS), 6, 30 * DAY_MS),
+        Layout(own(catalogue.BLOCKS), 6),
+        Layout(own(catalogue.DEAD_LETTERS), 6, 14 * DAY_MS, LARGE_BYTES),
         # Longer than a year: what an auditor asks for is the year that has ended.
-        Layout(catalogue.AUDIT, 1, 400 * DAY_MS),
-        Layout(catalogue.CONFIG, 1),
-        Layout(catalogue.OVERRIDES, 1),
+        Layout(own(catalogue.AUDIT), 1, 400 * DAY_MS),
+        Layout(own(catalogue.CONFIG), 1),
+        Layout(own(catalogue.OVERRIDES), 1),
         # The longest window twice: a worker that begins anew reads it from the start.
-        Layout(catalogue.ACTIVITY, workers, 2 * DAY_MS, LARGE_BYTES),
+        Layout(own(catalogue.ACTIVITY), workers, 2 * DAY_MS, LARGE_BYTES),
         # One partition: every worker reads all of it, in one order.
-        Layout(catalogue.MODEL, 1, 60 * DAY_MS, LARGE_BYTES),
+        Layout(own(catalogue.MODEL), 1, 60 * DAY_MS, LARGE_BYTES),
     )
 
 

@@ -3,9 +3,12 @@
 import gc
 import logging
 from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from faust import Worker
 
+from schemas.errors import BUG_EXIT_STATUS
 from streams.live.app import build
 from streams.pipeline.warm_up import warm_up
 from streams.settings import Settings
@@ -14,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, stages: Collection[str], log_level: str) -> None:
-    """Run the stream processors; ends the process with 0 after SIGTERM or SIGINT.
+    """Run the stream processors; ends the process: with 0 after SIGTERM or SIGINT, with 70 when Faust itself fails.
 
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
@@ -25,4 +28,13 @@ def run(settings: Settings, stages: Collection[str], log_level: str) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    Worker(app, loglevel=log_level, redirect_stdouts=False).execute_from_commandline()
+    with TemporaryDirectory(prefix="weir-") as directory:
+        # Faust makes a directory for tables, of which there are none, in the working directory.
+        app.conf.datadir = Path(directory)
+        try:
+            Worker(app, loglevel=log_level, redirect_stdouts=False).execute_from_commandline()
+        except SystemExit as end:
+            if end.code:
+                log.critical("the worker failed, see above; status %d", BUG_EXIT_STATUS)
+                raise SystemExit(BUG_EXIT_STATUS) from end
+            raise

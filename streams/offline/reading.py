@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -54,6 +55,11 @@ class Recording:
         except (OSError, EOFError) as error:
             raise InputError(f"{self.path}:{self.offset + 1}", f"cannot be read further: {error}") from error
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self.lines.close()
+        self.raw.close()
+
     @property
     def position(self) -> tuple[str, int, int]:
         """Topic, partition and next offset."""
@@ -62,7 +68,7 @@ class Recording:
     @property
     def bytes_read(self) -> int:
         """How much of `size` has been read."""
-        return self.raw.tell()
+        return self.size if self.done else self.raw.tell()
 
 
 def _batch(partition: int, lo: int, hi: int, lines: list[bytes], at: list[int]) -> Batch:
@@ -95,10 +101,9 @@ def read_all(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Batch
 
     Whoever consumes a batch sets the recording's ``watermark_us`` before asking for the next one.
     """
-    waiting = list(recordings)
-    while waiting:
-        behind = min(waiting, key=lambda recording: recording.watermark_us)
-        yield behind, behind.read()
-        if behind.done:
-            behind.lines.close()
-            waiting.remove(behind)
+    with ExitStack() as opened:
+        for recording in recordings:
+            opened.callback(recording.close)
+        while waiting := [recording for recording in recordings if not recording.done]:
+            behind = min(waiting, key=lambda recording: recording.watermark_us)
+            yield behind, behind.read()

@@ -51,8 +51,8 @@ def replay(
 ) -> Replay:
     """Judge all requests of ``paths`` (see `reading.open_all`).
 
-    ``mode`` replaces that of every detector. With ``enforce`` later requests of a blocked actor are denied. Each decision
-    is dated by its event, so the same files and settings give the same bytes.
+    ``mode`` replaces that of every detector. With ``enforce`` later requests of a blocked actor are denied. Each
+    decision is dated by its event, so the same files and settings give the same bytes.
     """
     return _Run(paths, settings, mode, enforce, truth, watch).run(progress)
 
@@ -91,7 +91,7 @@ class _Run:
             self._move(recording, observed.watermark_us)
             self._take(outcomes)
             if progress is not None:
-                progress(sum(r.size if r.done else r.bytes_read for r in self._recordings), total)
+                progress(sum(r.bytes_read for r in self._recordings), total)
         self._finish()
         report.wall_s = time.perf_counter() - started
         report.events_per_s = report.events / max(report.wall_s, 1e-9)
@@ -104,7 +104,9 @@ class _Run:
             self._take(self._pipeline.advance(_undated))
 
     def _seen(self, rows: Rows, allowed: bool) -> None:
-        if self._first_us < 0 and len(rows):
+        if not len(rows):
+            return
+        if self._first_us < 0:
             self._first_us = int(rows.time_us[0])
         self._last_us = max(self._last_us, int(rows.time_us[-1]))
         if not allowed:

@@ -74,9 +74,9 @@ def show(report: Report, console: Console) -> None:
     """Print the report as tables."""
     console.print(_summary(report))
     if report.scrapers:
-        console.print(_scrapers(report.scrapers))
+        console.print(scraper_table(report.scrapers))
     if report.people:
-        console.print(_people(report.people))
+        console.print(people_table(report.people))
 
 
 def _summary(report: Report) -> Table:
@@ -99,7 +99,8 @@ def _summary(report: Report) -> Table:
     return table
 
 
-def _scrapers(scrapers: Iterable[ScraperResult]) -> Table:
+def scraper_table(scrapers: Iterable[ScraperResult]) -> Table:
+    """A row a scraper."""
     table = Table("scraper", "found", "blocked", "leaked", "of", "to alert", "to block", box=None)
     for one in scrapers:
         table.add_row(
@@ -114,7 +115,8 @@ def _scrapers(scrapers: Iterable[ScraperResult]) -> Table:
     return table
 
 
-def _people(people: Iterable[PeopleResult]) -> Table:
+def people_table(people: Iterable[PeopleResult]) -> Table:
+    """A row a kind of people."""
     table = Table("people", "number", "alerted", "blocked", "denied", box=None)
     for one in people:
         table.add_row(one.kind, *(f"{n:,}" for n in (one.people, one.alerted, one.blocked, one.denied)))

@@ -11,7 +11,6 @@ from schemas.actor import Actor, Scope
 from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.event_time import parse_time_us
-from schemas.sighting import Flag
 from streams.offline.simulate.labels import Labels, ScraperLabel
 from streams.pipeline.enforcement import begins_block, principals
 from streams.pipeline.observe.address import parse_address
@@ -56,7 +55,7 @@ class _Trail:
     first_us: int | None = None
     alert_us: int | None = None
     block_us: int | None = None
-    profiles: set[int] = field(default_factory=set)
+    profiles: set[int | str] = field(default_factory=set)
     before_block: int | None = None
 
 
@@ -92,22 +91,20 @@ class Truth:
         """Take rows that were judged or denied."""
         own = principals(rows)
         scraper = np.isin(own.principal, self._scraper_keys)
-        for row in np.flatnonzero(scraper):
-            self._scraper_row(own, int(row), allowed)
+        for row in np.flatnonzero(scraper).tolist():
+            trail = self._by_key[int(own.principal[row])]
+            _note_request(trail, int(own.profile[row]), int(own.time_us[row]), allowed)
         if not allowed:
             for key in np.unique(own.principal[~scraper]):
                 self._deny_person(int(key))
 
-    def _scraper_row(self, rows: Rows, row: int, allowed: bool) -> None:
-        trail = self._by_key[int(rows.principal[row])]
-        if not allowed:
-            trail.result.denied += 1
-            return
-        if trail.first_us is None:
-            trail.first_us = int(rows.time_us[row])
-        if trail.before_block is None and trail.block_us is not None and rows.time_us[row] > trail.block_us:
-            trail.before_block = len(trail.profiles)
-        trail.profiles.add(int(rows.profile[row]))
+    def requested(self, principal: str, profile: str, time_us: int, allowed: bool) -> None:
+        """Take one profile that was disclosed to ``principal`` (``account:…`` or ``ip:…``), or denied."""
+        trail = self._owner.get(principal)
+        if trail is not None:
+            _note_request(trail, profile, time_us, allowed)
+        elif not allowed:
+            self._deny_person(_key(principal))
 
     def _deny_person(self, key: int) -> None:
         result = self._person_by_key.get(key)
@@ -153,7 +150,11 @@ def _elapsed_s(first_us: int | None, then_us: int | None) -> float | None:
 
 def _trail(label: ScraperLabel) -> _Trail:
     actors = _actors(
-        account=label.accounts, session=label.sessions, ip=label.addresses, fingerprint=label.fingerprints, net=label.nets
+        account=label.accounts,
+        session=label.sessions,
+        ip=label.addresses,
+        fingerprint=label.fingerprints,
+        net=label.nets,
     )
     return _Trail(ScraperResult(label.id, label.kind, profiles=label.profiles), frozenset(actors))
 
@@ -174,8 +175,19 @@ def _key(actor: str) -> int:
     return int(xxh64(text, 0, text.size, np.uint64(Scope[scope.upper()])))
 
 
+def _note_request(trail: _Trail, profile: int | str, time_us: int, allowed: bool) -> None:
+    if not allowed:
+        trail.result.denied += 1
+        return
+    if trail.first_us is None:
+        trail.first_us = time_us
+    if trail.before_block is None and trail.block_us is not None and time_us > trail.block_us:
+        trail.before_block = len(trail.profiles)
+    trail.profiles.add(profile)
+
+
 def _note_scraper(trail: _Trail, at_us: int, blocked: bool) -> None:
-    if trail.alert_us is None:
-        trail.alert_us = at_us
+    # Alerts and blocks are two topics: a block may be seen before the alert that goes with it.
+    trail.alert_us = at_us if trail.alert_us is None else min(at_us, trail.alert_us)
     if blocked and trail.block_us is None:
         trail.block_us = at_us

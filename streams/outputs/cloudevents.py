@@ -1,4 +1,4 @@
-"""Decisions as Kafka records: CloudEvents 1.0 in binary mode. Headers say what the value is; the value is the record itself."""
+"""Decisions as Kafka records: CloudEvents 1.0 in binary mode, headers that say what the value is, and the record."""
 
 from typing import Final, NamedTuple
 

@@ -1,7 +1,7 @@
 """Assess: owns the actors of one activity partition and judges their sightings.
 
-A pure fold over the partition's sighting batches and the models by epoch. Batches go in as they come (`accept`), decisions
-come out as the watermark moves (`advance`)::
+A pure fold over the partition's sighting batches and the models by epoch. Batches go in as they come (`accept`),
+decisions come out as the watermark moves (`advance`)::
 
     accept ─▶ release ─▶ windows ─▶ detectors ─▶ decide ─▶ alerts, blocks
               (order)       │            ▲
@@ -35,7 +35,7 @@ from streams.pipeline.windows.aggregate import Aggregates, aggregate
 from streams.settings import Settings
 
 BATCH_ROWS: Final = 65_536
-"""Rows judged at once; more are cut, which changes no result."""
+"""Rows judged at once; more are cut behind an event, which changes no result."""
 
 
 @dataclass(slots=True)
@@ -74,9 +74,7 @@ Judge = Callable[["Assessor", Rows, Knowledge, Callable[[], int]], Iterable[Deci
 """Evaluates rows, learns from them and decides, in order."""
 
 
-def judge_rows(
-    assessor: "Assessor", rows: Rows, known: Knowledge, decided_us: Callable[[], int]
-) -> Iterator[Decision]:
+def judge_rows(assessor: "Assessor", rows: Rows, known: Knowledge, decided_us: Callable[[], int]) -> Iterator[Decision]:
     """Judge all rows at once: enforcement, if any, lies outside and shows in what is requested later."""
     evaluation = assessor.evaluate(rows, known.popularity)
     assessor.learn(rows, evaluation)
@@ -97,7 +95,7 @@ class Assessor:
         sources: int,
         judge: Judge | None = None,
     ) -> None:
-        """Judge with ``detectors`` (and the mode of each) under revision ``config``; wait for ``sources`` source partitions.
+        """Judge with ``detectors``, each in its mode, under revision ``config``, of ``sources`` source partitions.
 
         ``judge`` takes the place of `judge_rows`, where a replay enforces its own blocks.
         """
@@ -114,6 +112,11 @@ class Assessor:
         self.decider = Decider(settings, config)
         self.actors = Actors({detector.name: detector.state for detector, _ in self._detectors})
         self.judged = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being judged; long ago before the first."""
+        return LONG_AGO if self._epoch is None else self._epoch
 
     def accept(self, sightings: Sightings) -> None:
         """Take one batch of sightings; raises `GapError` when one before it was lost."""
@@ -135,9 +138,8 @@ class Assessor:
             sightings.profile,
             sightings.principal,
         )
-        self.release.accept(
-            sightings.partition, sightings.lo, sightings.hi, sightings.watermark_us, sightings.idle, rows
-        )
+        covered = sightings.topic, sightings.partition, sightings.lo, sightings.hi
+        self.release.accept(*covered, sightings.watermark_us, sightings.idle, rows)
 
     def _tier_indexes(self, tiers: Sequence[str]) -> NDArray[np.uint8]:
         for tier in tiers:
@@ -148,8 +150,8 @@ class Assessor:
     def advance(self, decided_us: Callable[[], int], *, impatient: bool = False) -> Outcome:
         """Judge all that the watermark has passed.
 
-        ``decided_us`` tells the time of a decision. ``impatient`` judges by an older model where the due one is missing;
-        else such sightings wait, and the outcome is not `settled`.
+        ``decided_us`` tells the time of a decision. ``impatient`` judges by an older model where the due one is
+        missing; else such sightings wait, and the outcome is not `settled`.
         """
         outcome, bound = Outcome(), self.release.bound()
         reached = LONG_AGO
@@ -167,8 +169,7 @@ class Assessor:
                 break
             self._next_epoch(epoch, bound, outcome)
         if reached > LONG_AGO:
-            moment = self.decider.moment(reached, decided_us(), reached, True, self._models.label)
-            outcome.decisions += self.decider.pass_time(moment)
+            outcome.decisions += self.decider.pass_time(reached, decided_us())
         outcome.incidents += self.decider.take_closed()
         return outcome
 
@@ -185,9 +186,11 @@ class Assessor:
             outcome.deltas += self._learner.finish(self._epoch - 1)
 
     def _judge(self, rows: Rows, known: Knowledge, decided_us: Callable[[], int], outcome: Outcome) -> None:
-        for start in range(0, len(rows), BATCH_ROWS):
-            part = rows.pick(slice(start, start + BATCH_ROWS))
-            outcome.decisions += self.judge(self, part, known, decided_us)
+        start = 0
+        while start < len(rows):
+            end = rows.event_end(min(start + BATCH_ROWS, len(rows)) - 1)
+            outcome.decisions += self.judge(self, rows.pick(slice(start, end)), known, decided_us)
+            start = end
 
     def evaluate(self, rows: Rows, popularity: Popularity) -> Evaluation:
         """Move windows and detectors on by ``rows`` and see which of them lead to a decision."""

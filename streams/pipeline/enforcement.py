@@ -1,8 +1,9 @@
-"""Blocks fed back: in a replay later requests of a blocked actor are denied, from the very event that made the decision.
+"""Blocks fed back: in a replay a blocked actor is denied from the very event that made the decision.
 
-Live, enforcement happens elsewhere and shows in what is requested. Recorded requests know nothing of Weir's blocks, so a
-replay cuts its rows behind the event of a block, puts the actors back to where they stood, judges what came before the cut
-once more, and denies what the blocked actor asks for behind it. The cut depends on the decision alone, not on batches.
+Live, enforcement happens elsewhere and shows in what is requested. Recorded requests know nothing of Weir's blocks,
+so a replay cuts its rows behind the event of a block, puts the actors back to where they stood, judges what came
+before the cut once more, and denies what the blocked actor asks for behind it. The cut depends on the decision alone,
+not on batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ class Enforcement:
         """Judge ``rows`` in order, denying what blocks deny."""
         start = 0
         while start < len(rows):
-            end = event_end(rows, min(start + STEP_ROWS, len(rows)) - 1)
+            end = rows.event_end(min(start + STEP_ROWS, len(rows)) - 1)
             yield from self._step(assessor, rows.pick(slice(start, end)), known, decided_us)
             start = end
 
@@ -61,7 +62,7 @@ class Enforcement:
                     yield decision
                     if self._enforce and begins_block(decision):
                         blocked[int(rows.slot[row])] = parse_time_us(decision.until)
-                        cut = min(cut, event_end(rows, row))
+                        cut = min(cut, rows.event_end(row))
             if cut < len(rows):
                 restore(assessor.actors, saved)
                 evaluation = assessor.evaluate(rows.pick(slice(0, cut)), known.popularity)
@@ -98,14 +99,6 @@ def _event_starts(rows: Rows) -> NDArray[np.int64]:
 
 def _event_numbers(rows: Rows) -> NDArray[np.int64]:
     return np.cumsum(_new_event(rows)) - 1
-
-
-def event_end(rows: Rows, row: int) -> int:
-    """End of the rows that come from the same event as ``row``."""
-    end = row + 1
-    while end < len(rows) and rows.offset[end] == rows.offset[row] and rows.source[end] == rows.source[row]:
-        end += 1
-    return end
 
 
 def principals(rows: Rows) -> Rows:

@@ -1,7 +1,7 @@
 """The whole pipeline without Kafka: observe, the partitions of assess, and the models they share, in one process.
 
-What the live worker spreads over topics and processes, this calls in turn. The objects are the same, so what was tuned on
-recorded requests is what runs.
+What the live worker spreads over topics and processes, this calls in turn. The objects are the same, so what was
+tuned on recorded requests is what runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,4 +59,5 @@ class Pipeline:
                 for delta in outcome.deltas:
                     self.models.add(delta)
             if all(outcome.settled for outcome in latest) or not any(outcome.deltas for outcome in latest):
+                self.models.forget(min(assessor.epoch for assessor in self.assessors))
                 return outcomes

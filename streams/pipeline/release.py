@@ -1,7 +1,7 @@
 """Holds sightings until every source partition has passed their time, then lets them go in event-time order.
 
-Ties go by source partition, then offset: an order that depends on the input alone, not on how it was cut into batches, spread
-over partitions or delivered. This is Beam's and Flink's watermark, with one for each source::
+Ties go by source partition, then offset: an order that depends on the input alone, not on how it was cut into
+batches, spread over partitions or delivered. This is Beam's and Flink's watermark, with one for each source::
 
     source 0   ....x....x..x......|w0          bound = min(w0, w1) - lateness
     source 1   ..x......x...|w1                 x before the bound is judged, x after it waits
@@ -46,14 +46,15 @@ class Release:
         self.late = 0
         self.duplicates = 0
 
-    def accept(self, partition: int, lo: int, hi: int, watermark_us: int, idle: bool, rows: Rows) -> None:
-        """Take the rows of source offsets ``[lo, hi)``; those applied already are dropped.
+    def accept(self, topic: str, partition: int, lo: int, hi: int, watermark_us: int, idle: bool, rows: Rows) -> None:
+        """Take the rows of offsets ``[lo, hi)`` of a source partition; those applied already are dropped.
 
-        Raises `GapError` when offsets between the last batch and this one are missing.
+        Raises:
+            GapError: offsets between the last batch and this one are missing.
         """
         source = self._sources.setdefault(partition, Source(lo))
         if lo > source.applied:
-            raise GapError(f"sightings of source partition {partition} are missing: offsets [{source.applied}, {lo})")
+            raise GapError(topic, partition, source.applied, lo)
         if lo < source.applied and len(rows):
             fresh = rows.pick(rows.offset >= source.applied)
             self.duplicates += len(rows) - len(fresh)

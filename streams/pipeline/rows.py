@@ -26,7 +26,14 @@ class Rows(NamedTuple):
 
     def pick(self, which: NDArray[np.generic] | slice) -> "Rows":
         """Rows that an index array, a mask or a slice names."""
-        return Rows(*(column[which] for column in self))
+        return Rows(*(column[which] for column in self))  # type: ignore[arg-type]  # each column keeps its dtype
+
+    def event_end(self, row: int) -> int:
+        """End of the rows that come from the same event as ``row``."""
+        end = row + 1
+        while end < len(self) and self.offset[end] == self.offset[row] and self.source[end] == self.source[row]:
+            end += 1
+        return end
 
 
 def join(parts: Sequence[Rows]) -> Rows:

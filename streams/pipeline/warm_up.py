@@ -13,9 +13,15 @@ def warm_up(settings: Settings) -> None:
     """Take a few views through the whole pipeline: some 30 s where nothing is compiled yet, else a fraction of one."""
     warm_up_observe()
     pipeline = Pipeline(settings, config.detectors(settings), config.revision(settings))
-    record = {"http.request.method": "GET", "client.address": "203.0.113.9", "tls.client.ja4": "t13d1516h2_8daaf6152771"}
+    record = {
+        "http.request.method": "GET",
+        "client.address": "203.0.113.9",
+        "tls.client.ja4": "t13d1516h2_8daaf6152771",
+    }
     values = [
-        msgspec.json.encode(record | {"@timestamp": 1.8e9 + n, "url.path": f"/people/{n % 40}", "weir.target.id": f"{n}"})
+        msgspec.json.encode(
+            record | {"@timestamp": 1.8e9 + n, "url.path": f"/people/{n % 40}", "weir.target.id": f"{n}"}
+        )
         for n in range(60)
     ]
     pipeline.feed(Batch("", 0, 0, len(values), values), _epoch)

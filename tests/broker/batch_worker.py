@@ -7,11 +7,19 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 
-from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, partition_states, register
+from streams.live.transport import (
+    FetchOptions,
+    TopicOptions,
+    batch_topic,
+    configure,
+    on_last_call,
+    partition_states,
+    register,
+)
 from streams.pipeline.batch import Batch
 
 TASK = json.loads(os.environ["WEIR_TEST_WORKER"])
@@ -55,7 +63,7 @@ def entry_of(batch: Batch) -> dict[str, Any]:
         "values": [shown(value) for value in batch.values],
         "offsets": [batch.offset_of(index) for index in range(len(batch))],
         "keys": None if batch.keys is None else [shown(key) for key in batch.keys],
-        "headers": batch.headers and [[[name, value.decode()] for name, value in headers] for headers in batch.headers],
+        "headers": batch.headers and [[[name, shown(value)] for name, value in headers] for headers in batch.headers],
         "timestamps": None if batch.timestamps_ms is None else batch.timestamps_ms.tolist(),
         "nbytes": batch.nbytes,
     }
@@ -71,22 +79,24 @@ class Reader:
         self.topic = batch_topic(app, name, options, maxsize=task.get("maxsize", 4))
         app.agent(self.topic, name=f"read-{name}")(self.read)
 
-    async def read(self, stream: faust.Stream[Batch]) -> None:
+    async def read(self, stream: faust.types.StreamT[Any]) -> None:
         """Note each batch, then work on it for a while, then acknowledge it as told."""
+        opened = cast("faust.Stream[Any]", stream)
         automatic = self.task.get("ack", "auto") == "auto"
-        async for event in (stream if automatic else stream.noack()).events():
+        async for event in (opened if automatic else opened.noack()).events():
+            batch = cast(Batch, event.value)
             waiting = max((channel.queue.qsize() for channel in self.topic._subscribers), default=0)
-            write({**entry_of(event.value), "waiting": waiting})
-            if "fail" in self.task and self.task["fail"] in [shown(value) for value in event.value.values]:
+            write({**entry_of(batch), "waiting": waiting})
+            if "fail" in self.task and self.task["fail"] in map(shown, batch.values):
                 raise LookupError(f"no such thing: {self.task['fail']}")
             await asyncio.sleep(self.task.get("pause_s", 0))
-            write({"done": event.value.hi, "topic": event.value.topic, "partition": event.value.partition})
+            write({"done": batch.hi, "topic": batch.topic, "partition": batch.partition})
             if not automatic:
                 self.held.append(event)
-                await self.acknowledge(stream)
+                await self.acknowledge(opened)
 
-    async def acknowledge(self, stream: faust.Stream[Batch]) -> None:
-        """``reverse``: in pairs, the later first. ``skip_first``: all but the first, which is never acknowledged."""
+    async def acknowledge(self, stream: "faust.Stream[Any]") -> None:
+        """``reverse``: in pairs, the later first. ``skip_first``: all but the first. ``last_call``: none yet."""
         way = self.task["ack"]
         if way == "reverse" and len(self.held) == 2:
             while self.held:
@@ -94,8 +104,16 @@ class Reader:
         if way == "skip_first" and len(self.held) > 1:
             await stream.ack(self.held.pop())
 
+    async def last_call(self) -> None:
+        """Acknowledge what was held for it."""
+        if self.task.get("ack") == "last_call":
+            for event in self.held:
+                event.ack()
+
 
 READERS = [Reader(name, task) for name, task in TASK["topics"].items()]
+for reader in READERS:
+    on_last_call(app, reader.last_call)
 
 if "plain" in TASK:
     counts = app.Table("counts", default=int, key_type=str, partitions=TASK.get("partitions", 1))

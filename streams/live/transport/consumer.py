@@ -1,80 +1,26 @@
 """The delivering side, in the main loop: batches to agents, acknowledgements to commits."""
 
-# ruff: noqa: SLF001  (pins.py lists the private names and checks that they are there)
-
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
-from aiokafka.errors import ConsumerStoppedError
 from faust.agents import current_agent
 from faust.exceptions import DecodeError
 from faust.streams import current_event
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, ConsumerMessage, EventT, Message
 from faust.types.transports import TPorTopicSet
 from faust.types.tuples import ack_lock
 
 from streams.live.transport.failure import stop_process
-from streams.live.transport.fetch import BatchFetcher, Fetched
+from streams.live.transport.fetch import Fetched
 from streams.live.transport.ledger import AckLedger
 from streams.live.transport.options import Declared
+from streams.live.transport.thread import BatchConsumerThread
 from streams.live.transport.topic import BatchTopic
 from streams.pipeline.batch import Batch
 
 log = logging.getLogger(__name__)
-
-
-class BatchConsumerThread(AIOKafkaConsumerThread):
-    """The thread that owns the aiokafka consumer; its fetcher is ours."""
-
-    @property
-    def _declared(self) -> Declared:
-        return cast(BatchConsumer, self.consumer).declared
-
-    async def on_start(self) -> None:
-        """Start the consumer and, while it has no subscription yet, put our fetcher in the stock one's place."""
-        await super().on_start()
-        if not self.app.client_only:
-            consumer = self._ensure_consumer()
-            await consumer._fetcher.close()
-            consumer._fetcher = BatchFetcher(consumer, self._declared.topics, self._declared.fetch)
-
-    async def take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
-        """What was fetched, see `BatchFetcher.take`. Called from the main loop."""
-        return cast(Fetched, await self.call_thread(self._take, partitions, room, seeks, timeout_s))
-
-    async def _take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
-        # The call has waited in a queue: a rebalance may have begun meanwhile, and would wait for us.
-        if not self.consumer.flow_active:
-            return {}
-        consumer = self._ensure_consumer()
-        if consumer._closed or consumer._fetcher._closed:
-            raise ConsumerStoppedError
-        with consumer._subscription.fetch_context():
-            return cast(Fetched, await consumer._fetcher.take(partitions, room, seeks, timeout_s))
-
-    async def begin_seek(self, seeks: int) -> None:
-        """See `BatchFetcher.begin_seek`. Called from the main loop."""
-        await self.call_thread(self._begin_seek, seeks)
-
-    async def _begin_seek(self, seeks: int) -> None:
-        self._ensure_consumer()._fetcher.begin_seek(seeks)
-
-    def wake(self) -> None:
-        """End a wait in `take`. Called from the main loop."""
-        if self._consumer is not None and not self._consumer._closed:
-            self.thread_loop.call_soon_threadsafe(self._consumer._fetcher.wake)
-
-    def end(self, tp: TP) -> int | None:
-        """Where the partition ended at the last fetch, for whoever reads committed records; None before the first."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        state = assignment.state_value(tp) if assignment is not None else None
-        if state is None:
-            return None
-        committed_only = self._declared.fetch.isolation == "read_committed"
-        return cast("int | None", state.lso if committed_only and state.lso is not None else state.highwater)
 
 
 class BatchConsumer(Consumer):
@@ -98,8 +44,6 @@ class BatchConsumer(Consumer):
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    # -- delivery
 
     async def _wait_next_records(self, timeout: float) -> tuple[Fetched | None, set[TP] | None]:  # noqa: ASYNC109
         # Faust's own sleeps for a second whenever no partition is active; ours waits in `take`, which can be woken.
@@ -183,8 +127,6 @@ class BatchConsumer(Consumer):
         if tp.topic not in self._topics:
             await super()._add_gap(tp, offset_from, offset_to - 1)
 
-    # -- acknowledgements and commits
-
     def ack(self, message: Message) -> bool:
         """Note that ``message`` is done with, unless it is of an assignment that is over."""
         if message.topic in self._topics and message.generation_id != self.app.consumer_generation_id:
@@ -230,8 +172,6 @@ class BatchConsumer(Consumer):
             return
         stop_process(exc, _in_hand())
 
-    # -- giving partitions away
-
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit before the acknowledgements of ``revoked`` are forgotten, and again when their agents are through."""
         while await self.maybe_wait_for_commit_to_finish():
@@ -256,8 +196,6 @@ class BatchConsumer(Consumer):
                 self._unacked_messages.discard(message)
         await super().wait_empty()
 
-    # -- where to begin
-
     async def perform_seek(self) -> None:
         """Go to the committed offsets, on topics that rewind to the beginning, and let records flow."""
         self._sought = False
@@ -272,27 +210,33 @@ class BatchConsumer(Consumer):
 
     async def _begin(self, tps: Collection[TP]) -> None:
         first = await self.earliest_offsets(*tps)
-        last = await self.highwaters(*tps)
-        starts = {tp: self._start(tp, first[tp], last[tp]) for tp in tps}
+        from_end = [tp for tp in tps if self._from_end(tp)]
+        last = await self.highwaters(*from_end) if from_end else {}
+        starts = {tp: self._start(tp, first[tp], last.get(tp)) for tp in tps}
         await self.seek_wait(starts)
         for tp, start in starts.items():
             committed = self._committed_offset[tp] or 0
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
             self._committed_at_start[tp] = committed
             self._positions[tp] = start
             self._ledgers[tp] = AckLedger(start, committed)
 
-    def _start(self, tp: TP, first: int, last: int) -> int:
-        """Where to read ``tp`` from, whose records lie in ``[first, last)``."""
+    def _from_end(self, tp: TP) -> bool:
+        """Whether ``tp`` is to be read from its end, which takes a request to know."""
+        latest = self.app.conf.consumer_auto_offset_reset == "latest"
+        return latest and not self._committed_offset[tp] and not self._topics[tp.topic].rewind
+
+    def _start(self, tp: TP, first: int, last: int | None) -> int:
+        """Where to read ``tp`` from, whose first record is ``first``; from ``last`` if that is given."""
+        if last is not None:
+            return last
         committed = self._committed_offset[tp] or 0
-        if self._topics[tp.topic].rewind:
+        if self._topics[tp.topic].rewind or not committed:
             return first
-        if committed == 0:
-            return first if self.app.conf.consumer_auto_offset_reset == "earliest" else last
         if committed < first:
             log.error("%s/%d: records [%d, %d) were deleted before they were read", *tp, committed, first)
         return max(committed, first)
-
-    # -- for the app
 
     def committed_at_start(self, tp: TP) -> int:
         """Offset that was committed when ``tp`` was assigned, 0 where none was."""

@@ -4,10 +4,11 @@ from collections import deque
 
 
 class RangeLostError(Exception):
-    """A delivered batch does not begin where the one before it ended: records in between were never seen.
+    """A delivered batch does not begin where the one before it ended, or where reading was to begin.
 
-    Operator: restart the worker, which resumes at the committed offset. If the log says that retention deleted records
-    before they were read, they are gone: give the topic a longer retention or the group more workers.
+    Operator: restart the worker, which resumes at the committed offset. If the log then says that records were deleted
+    before they were read, retention was faster than the group: lengthen it or add workers. If the error comes again,
+    with a batch that begins at 0, the topic was made anew: delete the group's offsets.
     """
 
 

@@ -12,7 +12,9 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def _find_or_add(keys: NDArray[np.uint64], slots: NDArray[np.int32], wanted: NDArray[np.uint64], first: int, out: NDArray[np.int32]) -> int:
+def _find_or_add(
+    keys: NDArray[np.uint64], slots: NDArray[np.int32], wanted: NDArray[np.uint64], first: int, out: NDArray[np.int32]
+) -> int:
     mask = np.uint64(keys.size - 1)
     added = 0
     for i in range(wanted.size):
@@ -29,7 +31,9 @@ def _find_or_add(keys: NDArray[np.uint64], slots: NDArray[np.int32], wanted: NDA
 
 
 @compiled
-def _rebuild(keys: NDArray[np.uint64], slots: NDArray[np.int32], old: NDArray[np.uint64], old_slots: NDArray[np.int32]) -> None:
+def _rebuild(
+    keys: NDArray[np.uint64], slots: NDArray[np.int32], old: NDArray[np.uint64], old_slots: NDArray[np.int32]
+) -> None:
     mask = np.uint64(keys.size - 1)
     for i in range(old.size):
         if old[i] == NO_KEY:
@@ -50,7 +54,7 @@ class Index:
         self.count = 0
 
     def slots(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], int]:
-        """Slot of each key, and how many of them are new: these are ``count - new`` to ``count - 1`` in order of appearance."""
+        """Slot of each key, and how many of them are new: ``count - new`` to ``count - 1`` in order of appearance."""
         if 4 * (self.count + keys.size) > 3 * self._keys.size:
             self._grow(self.count + keys.size)
         out = np.empty(keys.size, np.int32)

@@ -1,13 +1,15 @@
 """What an actor remembers: which keys it met, and when last, within 14 days.
 
-Each actor has a small block of entries of its own, so that what one remembers never depends on who else is there, on how
-many partitions there are, or on the order in which actors came. An entry is a 16-bit tag and the time of the last meeting in
-granules of 20 s modulo 2**16 (15.2 days, more than is remembered). A block has buckets of eight entries and the tag names two
-of them, of which an entry takes the emptier (two-choice hashing, Azar et al. 1994). When both are full the block
-doubles, up to the cap of the actor's scope; there the oldest entry gives way and the actor is marked as `overflowed`.
+Each actor has a small block of entries of its own, so that what one remembers never depends on who else is there, on
+how many partitions there are, or on the order in which actors came. An entry is a 16-bit tag and the time of the last
+meeting in granules of 20 s modulo 2**16 (15.2 days, more than is remembered). A block has buckets of eight entries
+and the tag names two of them, of which an entry takes the emptier (two-choice hashing, Azar et al. 1994). When both
+are full the block doubles, up to the cap of the actor's scope; there the oldest entry gives way and the actor is
+marked as `overflowed`.
 
-Error: a key that was never met is taken for a known one with a probability of at most entries / 32,768 (0.4 % at 128, 1.6 % at 512): counts
-err downwards. After an overflow, a key that gave way counts as new again: counts may err upwards by as many.
+Error: a key that was never met is taken for a known one with a probability of at most entries / 32,768 (0.4 % at 128,
+1.6 % at 512): counts err downwards. After an overflow, a key that gave way counts as new again: counts may err
+upwards by as many.
 """
 
 from typing import Final, NamedTuple
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from streams.pipeline.observe.text import signed
 
 GRANULE_US: Final = 20_000_000
 HORIZON: Final = 14 * 86_400 // 20
@@ -59,7 +62,7 @@ def allocate(b: Blocks, slot: int, size_class: int) -> int:
     b.free_count[size_class] = count - 1
     place = b.free[size_class][count - 1]
     b.head[slot, 0] = place * 8 + size_class + 1
-    return np.int64(place)
+    return signed(place)
 
 
 @compiled
@@ -77,9 +80,11 @@ def release(b: Blocks, slot: int) -> None:
 
 @compiled
 def _sweep(b: Blocks, slot: int, block: NDArray[np.uint32], now: int) -> None:
-    idle = now - b.head[slot, 1] > HORIZON
+    last = signed(b.head[slot, 1])
     for i in range(block.size):
-        if block[i] != 0 and (idle or age_of(np.int64(block[i]), now) > HORIZON):
+        # Reckoned from the last sweep: no entry was older than the horizon then, and none is newer than a day after it.
+        met = (signed(block[i]) - last) & 0xFFFF
+        if block[i] != 0 and now - last - (met if met <= _SWEEP else met - 0x10000) > HORIZON:
             block[i] = 0
     b.head[slot, 1] = now
 
@@ -91,7 +96,7 @@ def _bucket(tag: int, second: bool, size: int) -> int:
 
 @compiled
 def _put(block: NDArray[np.uint32], entry: np.uint32) -> bool:
-    tag = np.int64(entry) >> 16
+    tag = signed(entry) >> 16
     best, best_room = -1, 0
     for second in (False, True):
         start = _bucket(tag, second, block.size)
@@ -126,8 +131,8 @@ def _grow(b: Blocks, slot: int) -> bool:
 
 
 @compiled
-def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:
-    """Age in granules at which ``slot`` last met ``key``, `NEW` if it did not, `NEED` if memory must grow; remembers it.
+def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # noqa: C901, PLR0912 - the hot loop
+    """Granules since ``slot`` last met ``key``, `NEW` if it did not, `NEED` if memory must grow; remembers it.
 
     ``now`` is the event time in granules since 1970, ``cap`` the largest size class of the actor's scope.
     """
@@ -137,8 +142,8 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:
             return NEED
         b.head[slot, 1] = now
         head = b.head[slot, 0]
-    tag = np.int64(key >> np.uint64(48))
-    fresh = np.uint32(max((tag << 16) | (now & 0xFFFF), 1))
+    tag = signed(key >> np.uint64(48))
+    fresh = np.uint32(max(tag << 16 | now & 0xFFFF, 1))
     while True:
         size_class = head % 8 - 1
         block = b.entries[size_class][head // 8]
@@ -150,7 +155,7 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:
             start = _bucket(tag, second, block.size)
             free, at = 0, -1
             for i in range(start, start + WAYS):
-                entry = np.int64(block[i])
+                entry = signed(block[i])
                 if entry == 0:
                     free += 1
                     at = i
@@ -179,16 +184,18 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:
 
 
 @compiled
-def remembered(b: Blocks, slot: int, now: int, horizon: int, odd: bool) -> int:
-    """Keys that ``slot`` met within ``horizon`` granules; with ``odd`` only those whose tag is odd."""
+def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
+    """Keys that ``slot`` met within ``horizon`` granules, and those among them whose tag is odd."""
     head = b.head[slot, 0]
+    count, odd = 0, 0
     if head == 0:
-        return 0
-    count = 0
-    for entry in b.entries[head % 8 - 1][head // 8]:
-        if entry != 0 and age_of(np.int64(entry), now) <= horizon and (not odd or (entry >> np.uint32(16)) & np.uint32(1)):
+        return count, odd
+    for word in b.entries[head % 8 - 1][head // 8]:
+        entry = signed(word)
+        if entry != 0 and age_of(entry, now) <= horizon:
             count += 1
-    return count
+            odd += (entry >> 16) & 1
+    return count, odd
 
 
 class Memory:

@@ -1,16 +1,19 @@
 """The actors of one partition: a slot each, everything known of them in columns over slots."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
-from schemas.actor import Scope
+from schemas.actor import Actor, Scope
 from streams.pipeline.actors.index import Index
 from streams.pipeline.actors.memory import Memory
 from streams.pipeline.windows.rings import WORDS
+
+Column = NDArray[Any]
+"""The dtype stands in a table of columns, where types cannot follow it."""
 
 COLUMNS: Final[Mapping[str, str]] = {
     "scope": "u1",
@@ -21,6 +24,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "inexact": "?",  # search results are among them
     "taught_day": "i4",
     "taught": "i4",  # first contacts that fed the model on that day
+    "behind_at": "i8",  # granule at which those behind it were counted
+    "members_behind": "i4",
+    "accounts_behind": "i4",
     "quiet_until_us": "i8",  # end of the cooldown
     "quiet_rank": "u1",  # severity at its beginning
     "denied_until_us": "i8",  # end of the block, where a replay enforces it
@@ -28,7 +34,9 @@ COLUMNS: Final[Mapping[str, str]] = {
 
 
 @compiled
-def _copy(source: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], target: NDArray[np.uint8], at: int) -> None:
+def _copy(
+    source: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], target: NDArray[np.uint8], at: int
+) -> None:
     for i in range(starts.size):
         target[at : at + lengths[i]] = source[starts[i] : starts[i] + lengths[i]]
         at += lengths[i]
@@ -40,9 +48,9 @@ class Actors:
     def __init__(self, detector_state: Mapping[str, Mapping[str, str]]) -> None:
         """Keep ``detector_state``: columns and dtypes, by detector."""
         self._index = Index()
-        self.columns: dict[str, NDArray[np.generic]] = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
+        self.columns: dict[str, Column] = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
         self.state = {name: {c: np.zeros(0, t) for c, t in wanted.items()} for name, wanted in detector_state.items()}
-        self.rings = np.zeros((0, WORDS), np.uint32)
+        self.rings: NDArray[np.uint32] = np.zeros((0, WORDS), np.uint32)
         self.contacts, self.members = Memory(), Memory()
         self._texts, self._text_end = np.zeros(1024, np.uint8), 0
         self.capacity = 0
@@ -53,14 +61,19 @@ class Actors:
     def slots(
         self, keys: NDArray[np.uint64], scopes: NDArray[np.uint8], texts: NDArray[np.uint8], ends: NDArray[np.uint32]
     ) -> NDArray[np.int32]:
-        """Slot of each actor, given with its scope and value (UTF-8 in ``texts`` up to ``ends``); new ones get a slot."""
+        """Slot of each actor, given with scope and value (UTF-8 in ``texts`` up to ``ends``); new ones get a slot."""
         slots, new = self._index.slots(keys)
         if new:
             self._add(slots, new, scopes, texts, ends.astype(np.int64))
         return slots
 
     def _add(
-        self, slots: NDArray[np.int32], new: int, scopes: NDArray[np.uint8], texts: NDArray[np.uint8], ends: NDArray[np.int64]
+        self,
+        slots: NDArray[np.int32],
+        new: int,
+        scopes: NDArray[np.uint8],
+        texts: NDArray[np.uint8],
+        ends: NDArray[np.int64],
     ) -> None:
         first = len(self) - new
         self._reserve(len(self))
@@ -72,7 +85,9 @@ class Actors:
         self.columns["text_at"][slots[wanted]] = at
         self.columns["text_length"][slots[wanted]] = lengths
 
-    def _keep_texts(self, texts: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _keep_texts(
+        self, texts: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         ends = self._text_end + np.cumsum(lengths)
         if ends[-1] > self._texts.size:
             more = max(self._texts.size // 4, int(ends[-1]) - self._texts.size)
@@ -105,14 +120,27 @@ class Actors:
         """The actor's scope."""
         return Scope(int(self.columns["scope"][slot]))
 
+    def actor(self, slot: int) -> Actor:
+        """The actor as records name it."""
+        return Actor(self.scope(slot).label, self.value(slot))
+
     @property
     def nbytes(self) -> int:
         """Bytes held, room to grow included."""
-        columns = sum(c.nbytes for c in self.columns.values()) + sum(a.nbytes for own in self.state.values() for a in own.values())
-        return columns + self.rings.nbytes + self._texts.nbytes + self._index.nbytes + self.contacts.nbytes + self.members.nbytes
+        columns = sum(c.nbytes for c in self.columns.values()) + sum(
+            a.nbytes for own in self.state.values() for a in own.values()
+        )
+        return (
+            columns
+            + self.rings.nbytes
+            + self._texts.nbytes
+            + self._index.nbytes
+            + self.contacts.nbytes
+            + self.members.nbytes
+        )
 
 
-def _grown(column: NDArray[np.generic], capacity: int) -> NDArray[np.generic]:
-    grown = np.zeros((capacity, *column.shape[1:]), column.dtype)
+def _grown(column: Column, capacity: int) -> Column:
+    grown: Column = np.zeros((capacity, *column.shape[1:]), column.dtype)
     grown[: len(column)] = column
     return grown

@@ -16,7 +16,7 @@ class Learner:
         self._honest = np.zeros(BINS, np.uint64)
 
     def learn(self, profiles: NDArray[np.uint64], popularity: NDArray[np.uint8], calm: NDArray[np.bool_]) -> None:
-        """Take n first contacts of principals, with the profile's bin, and whether nothing speaks against the principal."""
+        """Take n first contacts of principals, the bin of each, and whether nothing speaks against the principal."""
         if profiles.size:
             self._met.append(profiles)
             self._honest += np.bincount(popularity[calm], minlength=BINS).astype(np.uint64)

@@ -1,8 +1,8 @@
 """Merges the deltas of all partitions into one model an epoch.
 
-The model that serves epoch e knows the epochs up to e - 2, so there is a whole epoch of time to send and merge what was
-learned. It is complete when every partition is done with epoch e - 2. Deltas are folded in order of their epochs and counts
-are whole numbers, so the model depends neither on the number of partitions nor on the order of arrival.
+The model that serves epoch e knows the epochs up to e - 2, so there is a whole epoch of time to send and merge what
+was learned. It is complete when every partition is done with epoch e - 2. Deltas are folded in order of their epochs
+and counts are whole numbers, so the model depends neither on the number of partitions nor on the order of arrival.
 """
 
 import math
@@ -41,7 +41,13 @@ class Models:
         self._epochs, self._models = [_NEVER], [empty()]
 
     def add(self, delta: ModelDelta) -> None:
-        """Take one part of a delta; one that came before changes nothing."""
+        """Take one part of a delta; one that came before changes nothing.
+
+        Partitions may come in any order, the deltas of one partition in the order of their epochs.
+
+        Raises:
+            ModelError: another version has written it.
+        """
         if delta.version != VERSION:
             raise ModelError(f"delta {delta.key} of the model has version {delta.version}, this is version {VERSION}")
         if delta.epoch <= self._done.get(delta.partition, _NEVER):
@@ -59,13 +65,17 @@ class Models:
 
     def complete_for(self, epoch: int) -> bool:
         """Every partition is done with what the model of ``epoch`` must know."""
-        return len(self._done) >= self._partitions and min(self._done.values()) >= epoch - LAG
+        return self._complete() >= epoch - LAG
+
+    def _complete(self) -> int:
+        """The latest epoch with which every partition is done."""
+        return min(self._done.values()) if len(self._done) >= self._partitions else _NEVER
 
     def serve(self, epoch: int) -> Popularity:
         """The model of ``epoch``; the newest complete one before it while not `complete_for`."""
-        if self.complete_for(epoch):
-            for waiting in sorted(e for e in self._waiting if e <= epoch - LAG):
-                self._fold(waiting, self._waiting.pop(waiting))
+        known = min(epoch - LAG, self._complete())
+        for waiting in sorted(e for e in self._waiting if e <= known):
+            self._fold(waiting, self._waiting.pop(waiting))
         return self._models[bisect_right(self._epochs, epoch - LAG) - 1]
 
     @property
@@ -96,14 +106,16 @@ class Models:
         self._epochs.append(epoch)
         self._models.append(build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members))
 
-    def _merged(self, new: NDArray[np.uint64], times: NDArray[np.uint32]) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+    def _merged(
+        self, new: NDArray[np.uint64], times: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
         profiles, place = np.unique(np.concatenate([self._profiles, new]), return_inverse=True)
         counts = np.zeros(profiles.size, np.float32)
         counts[place[: self._profiles.size]] = self._counts
         counts += np.bincount(place[self._profiles.size :], times, profiles.size).astype(np.float32)
-        kept = counts >= _FORGOTTEN
-        if np.count_nonzero(kept) > self._settings.profiles_max:
-            kept &= counts > np.partition(counts, -self._settings.profiles_max)[-self._settings.profiles_max]
+        kept = np.flatnonzero(counts >= _FORGOTTEN)
+        # A stable order: of equally popular profiles the same ones are kept everywhere, those of the lowest hash.
+        kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[: self._settings.profiles_max]])
         return profiles[kept], counts[kept]
 
     def _label(self, epoch: int) -> str:

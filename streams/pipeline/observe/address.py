@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 from schemas.request import RequestEvent
 from streams.pipeline.observe.events import ABSENT, ADDRESS_AT, NET_AT, ROOM, Events, Fault, Field
-from streams.pipeline.observe.text import Text, copy, signed
+from streams.pipeline.observe.text import Text, copy, hex_digit, signed
 
 _ZERO: Final = ord("0")
 _NINE: Final = ord("9")
 _DOT: Final = ord(".")
-_NET_END: Final = np.array([ord(letter) for letter in "0/24"], np.uint8)
+_COLON: Final = ord(":")
+_A: Final = ord("a")
+_V4_ENDING: Final = np.array([*b"0/24"], np.uint8)
+_SUBSCRIBER_ENDING: Final = np.array([*b"::/64"], np.uint8)
+_SITE_ENDING: Final = np.array([*b"::/48"], np.uint8)
+_GROUPS: Final = 8
 
 _TEXT_MAX: Final = 64
 """Longer than any address with a zone; a text beyond it is none, and does not get into the cache."""
@@ -37,7 +42,7 @@ class Address(NamedTuple):
 def read_addresses(events: Events, records: Sequence[RequestEvent]) -> None:
     """Make ADDRESS and NET the values of the two actors; sets the fault of events whose address is none."""
     odd = np.zeros(len(records), np.bool_)
-    _read_v4(events.text, events.start, events.size, odd)
+    _read(events.text, events.start, events.size, odd)
     rows = np.flatnonzero(odd)
     found = [_address(records[row].address or "") for row in rows.tolist()]
     if None in found:
@@ -51,7 +56,7 @@ def _address(text: str) -> Address | None:
     return None if len(text) > _TEXT_MAX else parse_address(text)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def parse_address(text: str) -> Address | None:
     """Values of the actors of an address in any spelling; None if it is none."""
     try:
@@ -110,16 +115,104 @@ def v4_prefix_size(text: Text, start: int, size: int) -> int:
 
 
 @compiled
-def _read_v4(text: Text, start: NDArray[np.int64], size: NDArray[np.int64], odd: NDArray[np.bool_]) -> None:
-    """Write the network of every IPv4 address; mark all other addresses in ``odd``."""
+def _hextet(text: Text, at: int, end: int) -> tuple[int, int]:
+    """Where the group of up to four hexadecimal digits at ``at`` ends, and its number."""
+    number = 0
+    for k in range(at, min(end, at + 4)):
+        digit = hex_digit(signed(text[k]))
+        if digit < 0:
+            return k, number
+        number = number * 16 + digit
+    return min(end, at + 4), number
+
+
+@compiled
+def _expand(groups: NDArray[np.int64], count: int, gap: int) -> bool:
+    """Put zeros where ``::`` stood, before group ``gap``, ABSENT if nowhere; whether that makes eight groups."""
+    if gap == ABSENT or count == _GROUPS:
+        return gap == ABSENT and count == _GROUPS
+    moved = count - gap
+    for k in range(moved):
+        groups[_GROUPS - 1 - k] = groups[count - 1 - k]
+    groups[gap : _GROUPS - moved] = 0
+    return True
+
+
+@compiled
+def _parse_v6(text: Text, at: int, end: int, groups: NDArray[np.int64]) -> bool:
+    """Read groups with at most one ``::``; false for all else, which may still be an address spelled otherwise."""
+    count, gap = 0, ABSENT
+    if at + 1 < end and text[at] == _COLON and text[at + 1] == _COLON:
+        gap, at = 0, at + 2
+    while at < end and count < _GROUPS:
+        following, groups[count] = _hextet(text, at, end)
+        count += 1
+        if following == at:
+            return False
+        at = following
+        if at == end:
+            break
+        if text[at] != _COLON or at + 1 == end:
+            return False
+        at += 1
+        if text[at] == _COLON:
+            if gap != ABSENT:
+                return False
+            gap, at = count, at + 1
+    return at == end and _expand(groups, count, gap)
+
+
+@compiled
+def _write_hextet(text: Text, at: int, number: int) -> int:
+    size = 1 + (number > 0xF) + (number > 0xFF) + (number > 0xFFF)
+    for k in range(size):
+        digit = (number >> 4 * (size - 1 - k)) & 15
+        text[at + k] = digit + (_ZERO if digit < 10 else _A - 10)
+    return at + size
+
+
+@compiled
+def _write_v6(text: Text, at: int, groups: NDArray[np.int64], kept: int, ending: Text) -> int:
+    """Write the network of the first ``kept`` groups, at most four, as RFC 5952 spells it; the position behind it.
+
+    What follows these is the longest run of zeros, so ``::`` stands at the end.
+    """
+    while kept > 0 and groups[kept - 1] == 0:
+        kept -= 1
+    for k in range(kept):
+        at = _write_hextet(text, at, groups[k])
+        if k < kept - 1:
+            text[at] = _COLON
+            at += 1
+    return copy(ending, 0, len(ending), text, at)
+
+
+@compiled
+def _is_plain_v6(text: Text, start: int, size: int, groups: NDArray[np.int64]) -> bool:
+    """Whether the text is IPv6 spelled in groups alone, and holds no IPv4."""
+    if not _parse_v6(text, start, start + size, groups):
+        return False
+    return groups[5] != 0xFFFF or bool((groups[:5] != 0).any())
+
+
+@compiled
+def _read(text: Text, start: NDArray[np.int64], size: NDArray[np.int64], odd: NDArray[np.bool_]) -> None:
+    """Write the values of addresses in their usual spelling; mark all others in ``odd``."""
+    groups = np.zeros(_GROUPS, np.int64)
     for row in range(len(odd)):
-        if size[row, Field.ADDRESS] == ABSENT:
+        begin, length = start[row, Field.ADDRESS], size[row, Field.ADDRESS]
+        if length == ABSENT:
             continue
-        begin, net = start[row, Field.ADDRESS], row * ROOM + NET_AT
-        prefix = v4_prefix_size(text, begin, size[row, Field.ADDRESS])
-        if prefix == 0:
+        net, end = row * ROOM + NET_AT, 0
+        prefix = v4_prefix_size(text, begin, length)
+        if prefix > 0:
+            end = copy(_V4_ENDING, 0, len(_V4_ENDING), text, copy(text, begin, prefix, text, net))
+        elif _is_plain_v6(text, begin, length, groups):
+            subscriber = row * ROOM + ADDRESS_AT
+            start[row, Field.ADDRESS] = subscriber
+            size[row, Field.ADDRESS] = _write_v6(text, subscriber, groups, 4, _SUBSCRIBER_ENDING) - subscriber
+            end = _write_v6(text, net, groups, 3, _SITE_ENDING)
+        else:
             odd[row] = True
             continue
-        at = copy(text, begin, prefix, text, net)
-        at = copy(_NET_END, 0, len(_NET_END), text, at)
-        start[row, Field.NET], size[row, Field.NET] = net, at - net
+        start[row, Field.NET], size[row, Field.NET] = net, end - net

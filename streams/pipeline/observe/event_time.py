@@ -192,4 +192,4 @@ def _read(
         elif form[row] == TimeForm.INTEGER:
             time_us[row] = _integer_us(integers[row])
         else:
-            time_us[row] = _float_us(floats[row]) if form[row] == TimeForm.FLOAT else _ODD
+            time_us[row] = _float_us(floats[row])

@@ -76,9 +76,8 @@ class TimeForm(IntEnum):
 
     TEXT = 0
     INTEGER = 1
+    """One of 64 bits without a sign reads as negative, and is no time either way."""
     FLOAT = 2
-    LARGE = 3
-    """An integer that does not fit in 63 bits."""
 
 
 FIELDS: Final = len(Field)
@@ -182,8 +181,7 @@ def _number(text: Text, at: int) -> tuple[int, int, int]:
         return at + 9, signed(_big_endian(text, at + 1, 8)), TimeForm.FLOAT
     if 0xCC <= tag <= 0xCF:
         width = 1 << (tag - 0xCC)
-        bits = signed(_big_endian(text, at + 1, width))
-        return at + 1 + width, bits, TimeForm.LARGE if bits < 0 else TimeForm.INTEGER
+        return at + 1 + width, signed(_big_endian(text, at + 1, width)), TimeForm.INTEGER
     width = 1 << (tag - 0xD0)
     shift = 64 - 8 * width
     return at + 1 + width, (signed(_big_endian(text, at + 1, width)) << shift) >> shift, TimeForm.INTEGER

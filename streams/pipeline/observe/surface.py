@@ -17,15 +17,12 @@ from detectors.core.compiled import compiled
 from schemas.errors import ConfigError
 from schemas.sighting import Kind
 from streams.pipeline.observe.events import ABSENT, Events, Field
-from streams.pipeline.observe.text import Text, is_same, signed
+from streams.pipeline.observe.text import Text, hex_digit, is_same, signed
 from streams.settings import Surface
 
 _PROFILE: Final = "{profile}"
 
-_ZERO: Final = ord("0")
-_NINE: Final = ord("9")
 _A: Final = ord("a")
-_F: Final = ord("f")
 _Z: Final = ord("z")
 _SLASH: Final = ord("/")
 _QUESTION: Final = ord("?")
@@ -157,21 +154,13 @@ def _part(literals: _Literals, segment: str) -> tuple[int, ...]:
 
 
 @compiled
-def _hex(byte: int) -> int:
-    if _ZERO <= byte <= _NINE:
-        return byte - _ZERO
-    lower = byte | 32
-    return lower - _A + 10 if _A <= lower <= _F else -1
-
-
-@compiled
 def _decode(text: Text, start: int, end: int) -> int:
     """Percent-decode ``text[start:end]`` in place; its new end. What is no escape stays as it is."""
     at, to = start, start
     while at < end:
         byte = text[at]
         if byte == _PERCENT and at + 2 < end:
-            high, low = _hex(signed(text[at + 1])), _hex(signed(text[at + 2]))
+            high, low = hex_digit(signed(text[at + 1])), hex_digit(signed(text[at + 2]))
             if high >= 0 and low >= 0:
                 byte = np.uint8(high * 16 + low)
                 at += 2

@@ -1,9 +1,16 @@
 """Bytes of text in compiled code."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+
+_ZERO: Final = ord("0")
+_NINE: Final = ord("9")
+_A: Final = ord("a")
+_F: Final = ord("f")
 
 Text = NDArray[np.uint8]
 """UTF-8, in which a value is a *span*: where it starts and its size in bytes."""
@@ -13,6 +20,15 @@ Text = NDArray[np.uint8]
 def signed(number: np.integer | float) -> int:
     """A number as 64 bits with a sign. Bytes must not be reckoned with as they are: unsigned, they wrap around at 0."""
     return np.int64(number)  # type: ignore[return-value]  # an int to whoever calls it from Python
+
+
+@compiled
+def hex_digit(byte: int) -> int:
+    """Value of a hexadecimal digit; -1 for any other byte."""
+    if _ZERO <= byte <= _NINE:
+        return byte - _ZERO
+    lower = byte | 32
+    return lower - _A + 10 if _A <= lower <= _F else -1
 
 
 @compiled
@@ -50,6 +66,6 @@ def write_number(text: Text, at: int, number: int) -> int:
         left //= 10
         size += 1
     for k in range(size):
-        text[at + size - 1 - k] = 48 + number % 10
+        text[at + size - 1 - k] = _ZERO + number % 10
         number //= 10
     return at + size

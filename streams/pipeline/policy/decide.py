@@ -1,11 +1,12 @@
 """Decide: turns findings into alerts and blocks.
 
-Who detects does not decide. A sighting with a finding opens an incident or updates the actor's open one, at most once in a
-cooldown unless things become worse; a finding strong enough is a block, unless it would hurt people: whoever is on the
-allowlist, and an address or group with more accounts behind it than policy allows, or with any and not known for a day.
+Who detects does not decide. A sighting with a finding opens an incident or updates the actor's open one, at most once
+in a cooldown unless things become worse; a finding strong enough is a block, unless it would hurt people: whoever is
+on the allowlist, and an address or group with more accounts behind it than policy allows, or with any and not known
+for a day.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,6 @@ from schemas.incident import Incident
 from schemas.mode import Mode
 from schemas.sighting import Flag
 from streams.pipeline.actors.store import Actors
-from streams.pipeline.policy.collateral import accounts_behind, principals_behind
 from streams.pipeline.policy.cooldown import after_cooldown
 from streams.pipeline.policy.episode import Episode, Moment
 from streams.pipeline.policy.exemption import Exemptions
@@ -60,15 +60,25 @@ class Decider:
         self._closed: list[Incident] = []
 
     def candidates(self, columns: Columns, judged: Sequence[Judged], actors: Actors) -> NDArray[np.int64]:
-        """Rows that lead to a decision, and their ranks: [2, m]. Where an account is known it is decided on, not its session."""
+        """Rows that lead to a decision, and their ranks: [2, m]. A known account is decided on, not its session."""
         rank = ranks(judged, len(columns))
         rank[(columns.scope == Scope.SESSION) & ((columns.flags & Flag.LOGGED_IN) != 0)] = 0
-        c: Mapping[str, NDArray[np.generic]] = actors.columns
+        if self._exemptions.has_collectors:
+            self._spare_collectors(columns, rank, actors)
+        c = actors.columns
         passed = after_cooldown(
             columns.slot, columns.time_us, rank, self._policy.cooldown_s * US, c["quiet_until_us"], c["quiet_rank"]
         )
         rows = np.flatnonzero(passed)
         return np.stack([rows, rank[rows].astype(np.int64)])
+
+    def _spare_collectors(self, columns: Columns, rank: NDArray[np.uint8], actors: Actors) -> None:
+        """Take the findings on authorised collectors within their quota out of ``rank``."""
+        for slot in np.unique(columns.slot[rank > 0]).tolist():
+            rows = np.flatnonzero(columns.slot == slot)
+            for quota, expiry_us in self._exemptions.quotas(actors.actor(slot)):
+                within = (columns.profiles[rows, Span.DAY] <= quota) & (columns.time_us[rows] < expiry_us)
+                rank[rows[within]] = 0
 
     def decide(
         self,
@@ -82,15 +92,12 @@ class Decider:
         """Decide on one of `candidates`."""
         row, rank = candidate
         slot = int(columns.slot[row])
-        yield from self._close_due(slot, moment)
-        actor = Actor(actors.scope(slot).label, actors.value(slot))
-        if self._exemptions.within_quota(actor, int(columns.profiles[row, Span.DAY]), moment.event_us):
-            return
+        yield from self._end_due(slot, moment)
         speaking = [one for one in judged if one.speaks(row)]
         episode = self._open.get(slot)
         status = AlertStatus.OPEN if episode is None else AlertStatus.UPDATED
         if episode is None:
-            episode = self._begin(actor, slot, speaking, row, int(aggregates.exposed[row]), moment)
+            episode = self._begin(actors, slot, speaking, row, int(aggregates.exposed[row]), moment)
         self._note(episode, columns, speaking, row, rank, aggregates, actors, moment)
         block = self._block(episode, columns, speaking, row, aggregates, actors, moment)
         yield episode.alert(status, moment)
@@ -98,11 +105,13 @@ class Decider:
             yield block
 
     def _begin(
-        self, actor: Actor, slot: int, speaking: Sequence[Judged], row: int, exposed: int, moment: Moment
+        self, actors: Actors, slot: int, speaking: Sequence[Judged], row: int, exposed: int, moment: Moment
     ) -> Episode:
         loudest = max(speaking, key=lambda one: float(one.evidence.level[row]))
-        since = max(int(loudest.evidence.since_us[row]), 0)
-        episode = Episode(actor, slot, moment, since, max(exposed - int(loudest.evidence.profiles[row]), 0))
+        # A window may reach back to before the actor came, and what came late to before its first sighting.
+        since = max(int(loudest.evidence.since_us[row]), int(actors.columns["first_seen_us"][slot]))
+        base = max(exposed - int(loudest.evidence.profiles[row]), 0)
+        episode = Episode(actors.actor(slot), slot, moment, min(since, moment.event_us), base)
         self._open[slot] = episode
         return episode
 
@@ -117,13 +126,15 @@ class Decider:
         actors: Actors,
         moment: Moment,
     ) -> None:
-        episode.take([one.finding(columns, row) for one in speaking], [one.detector.control for one in speaking], moment)
+        episode.take(
+            [one.finding(columns, row) for one in speaking], [one.detector.control for one in speaking], moment
+        )
         mode = max((one.mode for one in speaking), key=lambda mode: mode.rank)
         episode.mode = max(episode.mode, AlertMode(mode.value), key=lambda m: Mode(m.value).rank)
         episode.severity = max(episode.severity, severity_of(rank), key=lambda s: s.rank)
         exact = actors.scope(episode.slot) in _EXACT and bool(aggregates.exact[row])
         episode.exposure = Exposure(max(int(aggregates.exposed[row]) - episode.base, 0), exact)
-        episode.members = Members(principals_behind(actors, columns, aggregates, row), [])
+        episode.members = Members(int(aggregates.members[row]), [])
         self._next_us = min(self._next_us, episode.last_us + self._policy.incident_close_s * US)
 
     def _block(
@@ -138,7 +149,7 @@ class Decider:
     ) -> Block | None:
         strong = [one for one in speaking if one.blocks(row)]
         enforced = [one for one in strong if one.mode is Mode.ENFORCE]
-        accounts = accounts_behind(actors, columns, aggregates, row)
+        accounts = int(aggregates.accounts[row])
         if not strong or self._spared(episode, accounts, actors, moment):
             return None
         mode = BlockMode.ENFORCE if enforced else BlockMode.SHADOW
@@ -172,28 +183,35 @@ class Decider:
         known_us = moment.event_us - int(actors.columns["first_seen_us"][episode.slot])
         return accounts > self._policy.accounts_max or known_us < DAY_US
 
-    def _close_due(self, slot: int, moment: Moment) -> Iterator[Decision]:
+    def _end_due(self, slot: int, moment: Moment) -> Iterator[Decision]:
+        """End what of the actor has come to its end by the event, though the watermark has not got there."""
         episode = self._open.get(slot)
         if episode is not None and moment.event_us >= episode.last_us + self._policy.incident_close_s * US:
-            yield self._close(episode, moment)
+            yield self._close(episode, moment.watermark_us, moment.decided_us)
+        if slot in self._blocked and moment.event_us >= self._blocked[slot][0]:
+            yield self._lift(slot)
 
-    def _close(self, episode: Episode, moment: Moment) -> Alert:
+    def _close(self, episode: Episode, watermark_us: int, decided_us: int) -> Alert:
         end_us = episode.last_us + self._policy.incident_close_s * US
         del self._open[episode.slot]
         self._closed.append(episode.incident(end_us))
-        at = Moment(end_us, moment.decided_us, moment.watermark_us, moment.complete, moment.config, moment.model)
+        last = episode.latest
+        at = Moment(end_us, decided_us, watermark_us, last.complete, last.config, last.model)
         return episode.alert(AlertStatus.CLOSED, at)
 
-    def pass_time(self, moment: Moment) -> Iterator[Decision]:
-        """Close incidents and lift blocks whose time has come by ``moment.watermark_us``."""
-        now_us, close_us = moment.watermark_us, self._policy.incident_close_s * US
+    def _lift(self, slot: int) -> Lift:
+        until_us, actor = self._blocked.pop(slot)
+        return Lift(actor, until_us)
+
+    def pass_time(self, now_us: int, decided_us: int) -> Iterator[Decision]:
+        """Close incidents and lift blocks whose time has come by the watermark ``now_us``."""
+        close_us = self._policy.incident_close_s * US
         if now_us < self._next_us:
             return
         for episode in [e for e in self._open.values() if now_us >= e.last_us + close_us]:
-            yield self._close(episode, moment)
+            yield self._close(episode, now_us, decided_us)
         for slot in [slot for slot, (until_us, _) in self._blocked.items() if now_us >= until_us]:
-            until_us, actor = self._blocked.pop(slot)
-            yield Lift(actor, until_us)
+            yield self._lift(slot)
         due = [e.last_us + close_us for e in self._open.values()] + [until for until, _ in self._blocked.values()]
         self._next_us = min(due, default=_NEVER)
 

@@ -27,7 +27,7 @@ class Moment:
 
 @dataclass(slots=True)
 class Episode:
-    """One incident. Ids follow from the actor, the event that opened it and the config, so a replay gives them again."""
+    """One incident. Its id follows from the actor, the event that opened it and the config."""
 
     actor: Actor
     slot: int
@@ -37,6 +37,8 @@ class Episode:
     """Profiles disclosed to the actor before the episode began."""
     id: str = field(init=False)
     last_us: int = field(init=False)
+    latest: Moment = field(init=False)
+    """Of the last finding: by its knowledge the incident is closed."""
     mode: AlertMode = AlertMode.SHADOW
     severity: Severity = Severity.LOW
     findings: dict[str, Finding] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class Episode:
 
     def __post_init__(self) -> None:
         self.id = stable_id("incident", self.actor.key, self.opened.event_us, self.opened.config)
-        self.last_us = self.opened.event_us
+        self.last_us, self.latest = self.opened.event_us, self.opened
 
     @property
     def confidence(self) -> float:
@@ -68,7 +70,7 @@ class Episode:
             if known is None or finding.score >= known.score:
                 self.findings[finding.detector] = finding
         self.controls.update(controls)
-        self.last_us = max(self.last_us, moment.event_us)
+        self.last_us, self.latest = max(self.last_us, moment.event_us), moment
         self.complete &= moment.complete
 
     def alert(self, status: AlertStatus, moment: Moment) -> Alert:
@@ -96,7 +98,14 @@ class Episode:
         )
 
     def block(
-        self, action: Action, mode: BlockMode, until_us: int, why: dict[str, str], public: str, accounts: int, moment: Moment
+        self,
+        action: Action,
+        mode: BlockMode,
+        until_us: int,
+        why: dict[str, str],
+        public: str,
+        accounts: int,
+        moment: Moment,
     ) -> Block:
         """The instruction to enforcement; ``why`` gives the reason by detector."""
         record = Block(

@@ -3,35 +3,37 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_network
-from typing import Final, TypeVar
+from typing import Final
 
 from schemas.actor import Actor
-from streams.settings import Allow, Collector, Settings
+from streams.settings import Allow, Settings
 
 _ADDRESSED: Final = ("ip", "net")
-E = TypeVar("E", Allow, Collector)
 
 
 class Exemptions:
-    """Answers for an actor at an event time. Networks cover the addresses and networks in them."""
+    """Answers for an actor at an event time. An address or network stands for all that it shares an address with."""
 
     def __init__(self, settings: Settings) -> None:
         self._allow = settings.allow
         self._collectors = settings.collectors
 
     def allowed(self, actor: Actor, time_us: int) -> bool:
-        """The actor must not be blocked."""
-        return any(_covers(entry.actor, actor) for entry in _in_force(self._allow, time_us))
+        """The actor must not be blocked, nor a network with an allowed address in it."""
+        return any(_touches(entry.actor, actor) for entry in _in_force(self._allow, time_us))
 
-    def within_quota(self, actor: Actor, profiles_in_day: int, time_us: int) -> bool:
-        """The actor is an authorised collector that has not passed its quota of distinct profiles in 24 h."""
-        return any(
-            entry.actor == actor.key and profiles_in_day <= entry.profiles_per_day
-            for entry in _in_force(self._collectors, time_us)
-        )
+    def quotas(self, actor: Actor) -> list[tuple[int, int]]:
+        """Quotas of an authorised collector, none of anybody else: profiles in 24 h, and the end of each in us."""
+        entries = [entry for entry in self._collectors if entry.actor == actor.key]
+        return [(entry.profiles_per_day, expiry_us(entry.expires)) for entry in entries]
+
+    @property
+    def has_collectors(self) -> bool:
+        """Anybody has a quota."""
+        return bool(self._collectors)
 
 
-def _in_force(entries: Iterable[E], time_us: int) -> Iterable[E]:
+def _in_force(entries: Iterable[Allow], time_us: int) -> Iterable[Allow]:
     return (entry for entry in entries if time_us < expiry_us(entry.expires))
 
 
@@ -40,13 +42,10 @@ def expiry_us(expires: date) -> int:
     return int(datetime.combine(expires + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
 
 
-def _covers(entry: str, actor: Actor) -> bool:
+def _touches(entry: str, actor: Actor) -> bool:
     if entry == actor.key:
         return True
     scope, _, value = entry.partition(":")
     if scope not in _ADDRESSED or actor.scope not in _ADDRESSED:
         return False
-    outer, inner = ip_network(value, strict=False), ip_network(actor.value, strict=False)
-    if outer.version != inner.version:
-        return False
-    return inner.subnet_of(outer)  # type: ignore[arg-type]  # both are of the version just compared
+    return ip_network(value, strict=False).overlaps(ip_network(actor.value, strict=False))

@@ -46,7 +46,7 @@ class Judged:
 
 
 def ranks(judged: Sequence[Judged], n: int) -> NDArray[np.uint8]:
-    """[n] how much a row matters: 0 without a finding, else mode before severity, so that no shadow hides an enforced one."""
+    """[n] how much a row matters: 0 without a finding, else mode before severity, so that no shadow hides another."""
     out = np.zeros(n, np.uint8)
     for one in judged:
         level, block = one.evidence.level, one.detector.config.block_ratio

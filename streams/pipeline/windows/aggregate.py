@@ -1,8 +1,8 @@
 """Moves the windows of a batch's actors on, sighting by sighting, and reads each one's aggregates as it stands then.
 
-An actor *answers for* a sighting when no narrower actor does: accounts and sessions always, an address or a group only for
-what was asked without an account. So a shared address is never judged for what its accounts do; that they stand behind it
-is remembered all the same.
+An actor *answers for* a sighting when no narrower actor does: accounts and sessions always, an address or a group
+only for what was asked without an account. So a shared address is never judged for what its accounts do; that they
+stand behind it is remembered all the same.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
-from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall
+from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall, remembered
 from streams.pipeline.actors.store import Actors
+from streams.pipeline.observe.text import signed
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import SPANS, advance, count
 
@@ -25,9 +26,12 @@ MEMBERS_CAP: Final = 6
 """Likewise of the principals behind an address or group."""
 _VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
 _MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
-_SESSION, _IP = int(Scope.SESSION), int(Scope.IP)
+_ACCOUNT, _SESSION, _IP = int(Scope.ACCOUNT), int(Scope.SESSION), int(Scope.IP)
+_HEAD: Final = 4
 _DAY_US: Final = 86_400_000_000
-DAY_GRANULES: Final = _DAY_US // GRANULE_US
+_DAY_GRANULES: Final = _DAY_US // GRANULE_US
+BEHIND_MAX: Final = 256
+"""More principals than this are told as so many; memory holds twice as many before it forgets one."""
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _ODD: Final = np.uint64(1 << 48)
 
@@ -46,8 +50,10 @@ class Aggregates:
     """`exposed` counts every profile once."""
     teaches: NDArray[np.bool_]
     """First contact of a principal that the model may learn from."""
-    arrives: NDArray[np.uint8]
-    """1 where a principal comes through an address or group that it had not come through within 24 h; 2 if an account."""
+    members: NDArray[np.uint16]
+    """Principals that came through the address or group within 24 h, at most `BEHIND_MAX`; 0 for a person."""
+    accounts: NDArray[np.uint16]
+    """Those among them that are accounts; an account stands behind itself."""
 
 
 @compiled
@@ -57,7 +63,7 @@ def _mix(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @compiled
-def _aggregate(
+def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     start: int,
     slot: NDArray[np.int32],
     time_us: NDArray[np.int64],
@@ -71,6 +77,9 @@ def _aggregate(
     inexact: NDArray[np.bool_],
     taught_day: NDArray[np.int32],
     taught: NDArray[np.int32],
+    behind_at: NDArray[np.int64],
+    members_behind: NDArray[np.int32],
+    accounts_behind: NDArray[np.int32],
     taught_max: int,
     contacts: Blocks,
     members: Blocks,
@@ -82,7 +91,8 @@ def _aggregate(
     out_exposed: NDArray[np.int64],
     out_exact: NDArray[np.bool_],
     out_teaches: NDArray[np.bool_],
-    out_arrives: NDArray[np.uint8],
+    out_members: NDArray[np.uint16],
+    out_accounts: NDArray[np.uint16],
 ) -> int:
     for i in range(start, slot.size):
         s, now = slot[i], time_us[i] // GRANULE_US
@@ -92,10 +102,20 @@ def _aggregate(
             age = recall(members, s, key, now, MEMBERS_CAP)
             if age == NEED:
                 return i
-            if age == NEW or age > DAY_GRANULES:
-                out_arrives[i] = 2 if logged_in else 1
+            if now != behind_at[s]:
+                behind_at[s] = now
+                members_behind[s], accounts_behind[s] = remembered(members, s, now, _DAY_GRANULES)
+            elif age == NEW or age > _DAY_GRANULES:
+                members_behind[s] += 1
+                accounts_behind[s] += logged_in
+            out_members[i] = min(members_behind[s], BEHIND_MAX)
+            out_accounts[i] = min(accounts_behind[s], BEHIND_MAX)
+        elif scope[s] == _ACCOUNT:
+            out_accounts[i] = 1
         answers = scope[s] <= _SESSION or not logged_in
         if answers and flags[i] & _MISS == 0 and (kind[i] == _VIEW or kind[i] == _LOOKUP):
+            # What comes late counts as met now: the rings never go back, and memory must agree with them.
+            now = max(now, signed(words[s, _HEAD]))
             age = recall(contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP)
             if age == NEED:
                 return i
@@ -126,7 +146,7 @@ def _aggregate(
 
 
 def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
-    """Move ``actors`` on by ``rows`` in the order of judgement; ``taught_max`` first contacts a principal and day teach.
+    """Move ``actors`` on by ``rows`` in order of judgement; ``taught_max`` first contacts a principal and day teach.
 
     Where an actor did not answer, its aggregates are those it has from before.
     """
@@ -138,16 +158,18 @@ def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
         exposed=np.zeros(n, np.int64),
         exact=np.zeros(n, np.bool_),
         teaches=np.zeros(n, np.bool_),
-        arrives=np.zeros(n, np.uint8),
+        members=np.zeros(n, np.uint16),
+        accounts=np.zeros(n, np.uint16),
     )
     c, done = actors.columns, 0
     cells = actors.rings.view(np.uint16)
     while True:
         done = _aggregate(
             done, rows.slot, rows.time_us, rows.kind, rows.flags, rows.profile, rows.principal,
-            c["scope"], c["first_seen_us"], c["exposed"], c["inexact"], c["taught_day"], c["taught"], taught_max,
+            c["scope"], c["first_seen_us"], c["exposed"], c["inexact"], c["taught_day"], c["taught"],
+            c["behind_at"], c["members_behind"], c["accounts_behind"], taught_max,
             actors.contacts.blocks, actors.members.blocks, actors.rings, cells,
-            out.answers, out.first, out.profiles, out.exposed, out.exact, out.teaches, out.arrives,
+            out.answers, out.first, out.profiles, out.exposed, out.exact, out.teaches, out.members, out.accounts,
         )  # fmt: skip
         if done == n:
             return out

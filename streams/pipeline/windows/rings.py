@@ -1,15 +1,16 @@
-"""Sliding windows of distinct profiles: four rings of panes an actor, each pane counting the profiles met last within it.
+"""Sliding windows of distinct profiles: four rings of panes an actor, each pane counting the profiles met last in it.
 
-A profile met again moves from the pane of its last meeting to the current one, so the sum over the panes of a window is the
-number of distinct profiles in it. A window never covers more than its name says, and at least all but one pane of it::
+A profile met again moves from the pane of its last meeting to the current one, so the sum over the panes of a window
+is the number of distinct profiles in it. A window never covers more than its name says, and at least all but one pane
+of it::
 
     minute         3 panes of 20 s      |--|--|--|
     ten minutes   10 panes of 1 min        now ^ lies in the last pane
     hour          12 panes of 5 min
     day           24 panes of 1 h
 
-The record of an actor has 128 bytes, read as 32-bit words (the four sums, the granule it was last moved to) and as 16-bit
-cells (the panes).
+The record of an actor has 128 bytes, read as 32-bit words (the four sums, the granule it was last moved to) and as
+16-bit cells (the panes).
 """
 
 from typing import Final
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from streams.pipeline.observe.text import signed
 
 WORDS: Final = 32
 """32-bit words of an actor's record."""
@@ -54,7 +56,7 @@ def _cell(pane: int, r: int) -> int:
 @compiled
 def advance(words: NDArray[np.uint32], cells: NDArray[np.uint16], now: int) -> None:
     """Move one actor's rings on to granule ``now``: panes that fall out of a window are emptied."""
-    head = np.int64(words[_HEAD])
+    head = signed(words[_HEAD])
     if now <= head:
         return
     for r in range(SPANS):
@@ -73,7 +75,7 @@ def advance(words: NDArray[np.uint32], cells: NDArray[np.uint16], now: int) -> N
 @compiled
 def count(words: NDArray[np.uint32], cells: NDArray[np.uint16], age: int) -> None:
     """Count one profile at the rings' head; ``age`` is granules since it was last met, negative for never."""
-    head = np.int64(words[_HEAD])
+    head = signed(words[_HEAD])
     for r in range(SPANS):
         pane = _pane(head, r)
         cell = _cell(pane, r)

@@ -53,9 +53,16 @@ def found(texts: list[str]) -> list[Values]:
 
 @given(texts=st.lists(ADDRESSES | EXPLODED | MAPPED | NEARLY | QUADS.map(".".join), min_size=1, max_size=8))
 @example(texts=["203.0.113.7", "255.255.255.255", "0.0.0.0", "1.2.3.04", "1.2.3.256", "1.2.3", "1.2.3.4.", "1.2.3.4 "])
+@example(texts=["::ffff:cb00:7107", "::fffe:cb00:7107", "1::ffff:cb00:7107", "0:0:0:0:0:ffff:cb00:7107", "::ffff"])
+@example(
+    texts=["1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8::", "1::2::3", "1:", ":1", ":::"]
+)
+@example(
+    texts=["0:0:1::", "1:0:0:2::", "10:200:3000:f::", "00001::", "g::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::8:"]
+)
 @example(texts=["fe80::1%eth0", "::", "::1", "2001:db8::1", "::ffff:203.0.113.7", "1.2.3.4:80", "[::1]", "a" * 70])
 def test_addresses_are_read_as_the_standard_library_reads_them(texts: list[str]) -> None:
-    """Values of both actors are those of `ipaddress`, and what it refuses is a dead letter, in batches of any mixture."""
+    """Values of both actors are those of `ipaddress`, and what it refuses is a dead letter, in any mixture."""
     assert found([text or "-" for text in texts]) == [expected(text or "-") for text in texts]
 
 

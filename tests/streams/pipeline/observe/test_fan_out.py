@@ -1,5 +1,6 @@
 from collections import defaultdict
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +106,7 @@ def test_digits_of_a_network_number_are_the_number() -> None:
 @pytest.mark.parametrize("name", ["\u0418\u0432\u0430\u043d", "\U0001f600" * 40, "a" * 10_000, 'u,1 /:"\\\n'])
 def test_any_text_is_a_name(name: str) -> None:
     """Names of every script and length come out as they came in."""
-    keys: dict[str, object] = {key: name for key in ("user.id", "session.id", "tls.client.ja4", "weir.account.tier")}
+    keys: dict[str, object] = dict.fromkeys(("user.id", "session.id", "tls.client.ja4", "weir.account.tier"), name)
     rows = scopes_of(rows_of(observe([record(keys | {"weir.target.id": name})])))
     assert [rows[scope].value for scope in (Scope.ACCOUNT, Scope.SESSION, Scope.FINGERPRINT)] == [name] * 3
     assert rows[Scope.ACCOUNT].key == key_of(name, Scope.ACCOUNT)
@@ -115,7 +116,7 @@ def test_any_text_is_a_name(name: str) -> None:
 
 def test_texts_of_the_same_name_are_an_actor_for_each_scope() -> None:
     """An account, a session and a fingerprint called alike do not run into one another."""
-    keys: dict[str, object] = {key: "x" for key in ("user.id", "session.id", "tls.client.ja4")}
+    keys: dict[str, object] = dict.fromkeys(("user.id", "session.id", "tls.client.ja4"), "x")
     rows = rows_of(observe([record(keys)], destinations=1))
     assert len({row.key for row in rows}) == 6
 
@@ -137,7 +138,7 @@ def test_each_actor_lives_at_one_destination(people: list[tuple[int, int, bool]]
         assert [(row.offset, row.ordinal) for row in rows] == sorted((row.offset, row.ordinal) for row in rows)
         for row in rows:
             under_account = row.scope == Scope.SESSION and Flag.LOGGED_IN in row.flags
-            assert owner == destination(row.principal if under_account else row.key, destinations)
+            assert owner == destination(np.uint64(row.principal if under_account else row.key), destinations)
             homes[row.key].add(owner)
     assert all(len(owners) == 1 for owners in homes.values())
     assert len(rows_of(observed)) == len(people) * 2 * 5 + 2 * sum(known for _, _, known in people)

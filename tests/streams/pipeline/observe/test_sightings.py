@@ -63,8 +63,22 @@ def test_the_last_of_each_is_still_inside(columns: dict[str, object]) -> None:
     assert len(decode(changed(**columns))) == 12
 
 
-@given(data=st.binary(max_size=60) | st.integers(0, 900).map(lambda size: changed()[:size]))
+@given(data=st.binary(max_size=60) | st.integers(1, 600).map(lambda cut: changed()[:-cut]))
 def test_what_is_no_message_stops(data: bytes) -> None:
     """Any bytes are refused with one line, and nothing else is raised."""
     with pytest.raises(StopError):
         decode(data)
+
+
+@given(at=st.integers(0, 600), byte=st.integers(0, 255))
+def test_a_wrong_byte_stops_or_stays_within_bounds(at: int, byte: int) -> None:
+    """Whatever a byte is changed to, indices that get through point at something."""
+    data = bytearray(changed())
+    data[at % len(data)] = byte
+    try:
+        sightings = decode(bytes(data))
+    except StopError:
+        return
+    assert (sightings.actor < len(sightings.actor_key)).all()
+    assert (sightings.tier < len(sightings.tiers)).all()
+    assert (sightings.offset < sightings.hi - sightings.lo).all()

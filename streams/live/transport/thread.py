@@ -1,0 +1,67 @@
+"""The thread that owns the aiokafka consumer, and the calls into it from the main loop."""
+
+# ruff: noqa: SLF001  (pins.py lists the private names and checks that they are there)
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TP
+
+from streams.live.transport.fetch import BatchFetcher, Fetched
+from streams.live.transport.options import Declared
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer; its fetcher is ours."""
+
+    @property
+    def _declared(self) -> Declared:
+        declared: Declared = self.transport.declared  # type: ignore[attr-defined]  # the transport is ours
+        return declared
+
+    async def on_start(self) -> None:
+        """Start the consumer and, while it has no subscription yet, put our fetcher in the stock one's place."""
+        await super().on_start()
+        if not self.app.client_only:
+            consumer = self._ensure_consumer()
+            await consumer._fetcher.close()
+            consumer._fetcher = BatchFetcher(consumer, self._declared.topics, self._declared.fetch)
+
+    async def take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
+        """What was fetched, see `BatchFetcher.take`. Called from the main loop."""
+        return cast(Fetched, await self.call_thread(self._take, partitions, room, seeks, timeout_s))
+
+    async def _take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
+        # The call has waited in a queue: a rebalance may have begun meanwhile, and would wait for us.
+        if not self.consumer.flow_active:
+            return {}
+        consumer = self._ensure_consumer()
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError
+        with consumer._subscription.fetch_context():
+            return cast(Fetched, await consumer._fetcher.take(partitions, room, seeks, timeout_s))
+
+    async def begin_seek(self, seeks: int) -> None:
+        """See `BatchFetcher.begin_seek`. Called from the main loop."""
+        await self.call_thread(self._begin_seek, seeks)
+
+    async def _begin_seek(self, seeks: int) -> None:
+        self._ensure_consumer()._fetcher.begin_seek(seeks)
+
+    def wake(self) -> None:
+        """End a wait in `take`. Called from the main loop."""
+        consumer = self._consumer
+        if consumer is not None and not consumer._closed and isinstance(consumer._fetcher, BatchFetcher):
+            self.thread_loop.call_soon_threadsafe(consumer._fetcher.wake)
+
+    def end(self, tp: TP) -> int | None:
+        """Where the partition ended at the last fetch, for whoever reads committed records; None before the first."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(tp) if assignment is not None else None
+        if state is None:
+            return None
+        committed_only = self._declared.fetch.isolation == "read_committed"
+        return cast("int | None", state.lso if committed_only and state.lso is not None else state.highwater)

@@ -1,0 +1,197 @@
+"""Real worker processes from request events to alerts and blocks, beside what `weir replay` says of the same file.
+
+A day is fed once to each broker; every test has an installation of its own that reads it. The embedded broker comes first,
+then Apache Kafka where it may be had.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from schemas import topic
+from schemas.block import BLOCK_CODEC
+from schemas.event_time import parse_time_us
+from streams.offline.replay import replay
+from streams.offline.simulate import PRESETS, simulate, write
+from tests.broker.installation import PARTITIONS, Installation, Received, Record, by_id, content, feed, installed
+from tests.brokers import Broker
+
+pytestmark = pytest.mark.timeout(180)
+
+BATCH_RECORDS: Final = 150
+"""So few that the stream has a middle in which a worker can be killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of requests on a broker and as a file."""
+
+    broker: Broker
+    requests: str
+    path: Path
+    events: int
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day with every kind of scraper in it."""
+    directory = tmp_path_factory.mktemp("day")
+    write(simulate(PRESETS["small"]), directory)
+    return directory / "events.ndjson"
+
+
+@pytest.fixture(scope="module", params=["embedded", "kafka"])
+def day(request: pytest.FixtureRequest, recording: Path) -> Day:
+    """The day on one broker."""
+    broker: Broker = request.getfixturevalue(f"{request.param}_broker")
+    requests, events = broker.topic(PARTITIONS), recording.read_bytes().splitlines()
+    feed(broker, requests, events)
+    return Day(broker, requests, recording, len(events))
+
+
+@pytest.fixture
+def weir(day: Day, tmp_path: Path) -> Iterator[Installation]:
+    """An installation that has not been started."""
+    with installed(day.broker, tmp_path, requests=day.requests, batch_records=BATCH_RECORDS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def finished(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation whose two workers have judged the day undisturbed, and have been stopped."""
+    directory = tmp_path_factory.mktemp("finished")
+    with installed(day.broker, directory, requests=day.requests, batch_records=BATCH_RECORDS) as made:
+        made.start()
+        made.start()
+        made.wait_judged()
+        stopping = time.monotonic()
+        assert [worker.stop() for worker in made.workers] == [0, 0], "SIGTERM ends a worker in good order"
+        assert time.monotonic() - stopping < 12
+        yield made
+
+
+def replayed(weir: Installation, day: Day) -> tuple[dict[str, Record], dict[str, Record]]:
+    """Content of the alerts and blocks of a replay under the same configuration, by id."""
+    done = replay([day.path], weir.settings, enforce=False)
+    alerts = {one.id: content(plain(one)) for one in done.alerts}
+    blocks = {one.id: content(plain(one)) for one in done.blocks}
+    assert len(alerts) > 20, "a day without decisions proves nothing"
+    assert len(blocks) > 5, "a day without decisions proves nothing"
+    return alerts, blocks
+
+
+def plain(decision: msgspec.Struct) -> Record:
+    """A decision as it reads on a topic."""
+    record: Record = msgspec.json.decode(msgspec.json.encode(decision))
+    return record
+
+
+def sent(weir: Installation, where: topic.Topic) -> list[Received]:
+    """All decisions on a topic, without tombstones."""
+    return [one for one in weir.read(weir.own(where)) if one.value is not None]
+
+
+def assert_as_replayed(weir: Installation, day: Day) -> int:
+    """Ids and contents are those of a replay; how many decisions came more than once."""
+    repeats = 0
+    for where, expected in zip((topic.ALERTS, topic.BLOCKS), replayed(weir, day), strict=True):
+        records = [one.record for one in sent(weir, where)]
+        assert by_id(records) == expected
+        repeats += len(records) - len(expected)
+    assert weir.read(weir.own(topic.DEAD_LETTERS)) == []
+    return repeats
+
+
+def progress(weir: Installation) -> int:
+    """Request events that are observed and committed."""
+    return sum(weir.committed(weir.requests).values())
+
+
+def test_two_workers_decide_as_a_replay(finished: Installation, day: Day) -> None:
+    """Eight partitions, two workers: the same alerts and blocks as offline from one file, each sent once."""
+    assert assert_as_replayed(finished, day) == 0
+
+
+def test_cloud_events(finished: Installation) -> None:
+    """Alerts and blocks carry the headers of CloudEvents' binary mode and are keyed by incident and by actor."""
+    for where, kind in ((topic.ALERTS, b"weir.alert.v1"), (topic.BLOCKS, b"weir.block.v1")):
+        for one in sent(finished, where):
+            actor = f"{one.record['actor']['scope']}:{one.record['actor']['value']}".encode()
+            assert one.key == (one.record["incident"].encode() if where is topic.ALERTS else actor)
+            assert dict(one.headers) == {
+                "ce_specversion": b"1.0",
+                "ce_type": kind,
+                "ce_source": b"/weir",
+                "ce_id": one.record["id"].encode(),
+                "ce_time": one.record["decided_at"].encode(),
+                "ce_subject": actor,
+                "content-type": b"application/json",
+            }
+
+
+def test_every_block_expires(finished: Installation) -> None:
+    """A block has reasons and an end after its event; once the day has passed that end, a tombstone has its key."""
+    blocks = [(one, BLOCK_CODEC.decode(one.value or b"")) for one in sent(finished, topic.BLOCKS)]
+    last: dict[bytes | None, Received] = {one.key: one for one in finished.read(finished.own(topic.BLOCKS))}
+    ended = 0
+    for one, block in blocks:
+        assert parse_time_us(block.until) > parse_time_us(block.event_time)
+        assert block.reason
+        assert block.public_reason
+        assert block.detectors
+        if block.until < "2026-11-24T23":
+            assert last[one.key].value is None
+            assert {"ce_id", "ce_subject", "ce_type"} <= dict(last[one.key].headers).keys()
+            ended += 1
+    assert ended, "no block of the day has ended in it"
+
+
+def test_restart_repeats_nothing(finished: Installation) -> None:
+    """After a stop in good order everything is committed; the next worker rebuilds its state and says nothing again."""
+    before = [finished.ends(finished.own(where)) for where in (topic.ALERTS, topic.BLOCKS, topic.MODEL)]
+    next_worker = finished.start()
+    finished.wait(lambda: next_worker.output().count("silent below") == PARTITIONS, "all partitions taken over")
+    finished.wait_judged()
+    assert next_worker.stop() == 0
+    assert [finished.ends(finished.own(where)) for where in (topic.ALERTS, topic.BLOCKS, topic.MODEL)] == before
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_killed_again_and_again(weir: Installation, day: Day, seed: int) -> None:
+    """kill -9 at random moments, each time a new worker: nothing is missing, and what comes again is the same."""
+    chance = random.Random(seed)
+    for part in sorted(chance.uniform(0.02, 0.8) for _ in range(3)):
+        worker = weir.start()
+        weir.wait(lambda: progress(weir) >= part * day.events, f"{part:.0%} of the day")  # noqa: B023
+        time.sleep(chance.uniform(0, 0.4))
+        worker.kill()
+    assert progress(weir) < day.events, "it was killed in the middle of the stream"
+    weir.start()
+    weir.wait_judged()
+    repeats = assert_as_replayed(weir, day)
+    print(f"{repeats} decisions came again")  # noqa: T201
+
+
+def test_taken_over(weir: Installation, day: Day) -> None:
+    """kill -9 of one of two workers: the other takes its partitions over, judges all and says the same."""
+    chance = random.Random(2)
+    first, _ = weir.start(), weir.start()
+    weir.wait(lambda: progress(weir) >= chance.uniform(0.05, 0.4) * day.events, "the middle of the day")
+    first.kill()
+    assert progress(weir) < day.events, "it was killed in the middle of the stream"
+    weir.wait_judged()
+    assert_as_replayed(weir, day)
+
+
+def test_stages_apart(weir: Installation, day: Day) -> None:
+    """One process that observes and one that assesses decide as one that does both."""
+    weir.start("--stages", "observe")
+    weir.start("--stages", "assess")
+    weir.wait_judged()
+    assert assert_as_replayed(weir, day) == 0

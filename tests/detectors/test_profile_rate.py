@@ -1,0 +1,154 @@
+"""Limits on distinct profiles, on both sides of each, with traffic through the windows."""
+
+from typing import Any, Final
+
+import pytest
+
+from detectors.core.columns import Span
+from detectors.core.contract import Evidence
+from schemas.actor import Scope
+from streams import config
+from streams.pipeline.assess import Evaluation
+from tests import days
+from tests.detectors.hosting import Hosted
+from tests.requests import START_S, request_of, views
+
+LIMITS: Final = {Span.MINUTE: 6, Span.TEN_MINUTES: 9, Span.HOUR: 13, Span.DAY: 17}
+TEXT: Final = "\n".join(
+    f"[detectors.profile_rate.{section}]\n"
+    + "\n".join(f"{span.label} = {limit + more}" for span, limit in LIMITS.items())
+    for section, more in (("account", 0), ("ip", 2), ("session", 4), ("tiers.recruiter", 10))
+)
+SPACING_S: Final = {Span.MINUTE: 0.5, Span.TEN_MINUTES: 45.0, Span.HOUR: 240.0, Span.DAY: 4_000.0}
+"""Gaps at which this window's limit is the first to be passed."""
+
+
+def judged(
+    values: list[bytes], scope: Scope = Scope.ACCOUNT, text: str = TEXT
+) -> tuple[Evaluation, Evidence, list[int]]:
+    """Evidence on a day's records, and the rows of a scope."""
+    hosted = Hosted("profile_rate", config.parse(text))
+    evaluation = hosted.evaluate(values)
+    return evaluation, evaluation.judged[0].evidence, hosted.rows_of(evaluation, scope)
+
+
+def levels(values: list[bytes], scope: Scope = Scope.ACCOUNT, text: str = TEXT) -> list[float]:
+    """Level at each sighting of a scope."""
+    _, evidence, rows = judged(values, scope, text)
+    return [float(evidence.level[row]) for row in rows]
+
+
+class TestLimits:
+    """One below, and at."""
+
+    @pytest.mark.parametrize("span", list(Span))
+    @pytest.mark.parametrize(
+        ("scope", "more", "who"),
+        [
+            (Scope.ACCOUNT, 0, {"account": "u1"}),
+            (Scope.ACCOUNT, 10, {"account": "u1", "tier": "recruiter"}),
+            (Scope.ACCOUNT, 0, {"account": "u1", "tier": "free"}),
+            (Scope.SESSION, 4, {"session": "s1"}),
+            (Scope.IP, 2, {}),
+            (Scope.IP, 2, {"tier": "recruiter"}),
+        ],
+    )
+    def test_each(self, span: Span, scope: Scope, more: int, who: dict[str, Any]) -> None:
+        """Each window of each scope and tier is passed by the very profile that fills it."""
+        limit = LIMITS[span] + more
+        gap_s = SPACING_S[span] * LIMITS[span] / limit
+        evaluation, evidence, rows = judged(views(START_S, limit, gap_s, **who), scope)
+        found = [float(evidence.level[row]) for row in rows]
+        assert len(found) == limit
+        assert found[-1] == 1.0
+        assert max(found[:-1]) < 1.0
+        why = evaluation.judged[0].explain(evaluation.columns, rows[-1])
+        assert why.evidence == {"window": span.label, "profiles": limit, "limit": limit}
+        assert why.reason == f"{limit} distinct profiles within {span.words}; the limit is {limit}"
+        assert evidence.since_us[rows[-1]] == evaluation.columns.time_us[rows[-1]] - span.seconds * 1_000_000
+
+    @pytest.mark.parametrize("scope", [Scope.NET, Scope.ASN, Scope.FINGERPRINT])
+    def test_groups_have_none(self, scope: Scope) -> None:
+        """Members of a group are not limited together, unless the operator says so."""
+        values = views(START_S, 60, 0.1, asn=64500, fingerprint="f")
+        assert set(levels(values, scope)) == {0.0}
+        text = f"[detectors.profile_rate.{scope.label}]\nminute = 60"
+        assert levels(values, scope, text)[-2:] == [59 / 60, 1.0]
+
+    def test_block(self) -> None:
+        """A block needs a quarter more than an alert: 8 of 6, not 7."""
+        evaluation, _, rows = judged(views(START_S, 8, 0.5, account="u1"))
+        assert [evaluation.judged[0].blocks(row) for row in rows] == [False] * 7 + [True]
+
+    def test_the_fullest_window_speaks(self) -> None:
+        """Of two windows that are passed the one that is passed by more is told."""
+        evaluation, evidence, rows = judged(views(START_S, 12, 1.0, account="u1"))
+        assert evidence.level[rows[-1]] == 2.0
+        assert evaluation.judged[0].explain(evaluation.columns, rows[-1]).evidence["window"] == "minute"
+
+
+class TestWhatCounts:
+    """Distinct profiles that the actor answers for."""
+
+    def test_again(self) -> None:
+        """One profile seen again and again is one."""
+        values = [request_of(START_S + n, f"p{n % 3}", account="u1") for n in range(50)]
+        assert max(levels(values)) == 3 / 6
+
+    def test_misses_do_not(self) -> None:
+        """What does not exist discloses nothing."""
+        assert max(levels(views(START_S, 30, 0.5, account="u1", status=404))) == 0.0
+
+    def test_searches_do_not(self) -> None:
+        """Results of a search are the platform's choice; they neither count nor speak."""
+        search = request_of(
+            START_S + 3, "x", account="u1", url__path="/search/people", weir__targets=[f"r{n}" for n in range(40)]
+        )
+        values = [*views(START_S, 5, 0.5, account="u1"), search, *views(START_S + 4, 1, account="u1", prefix="q")]
+        found = levels(values)
+        assert found[4] == 5 / 6
+        assert set(found[5:-1]) == {0.0}
+        assert found[-1] == 1.0
+
+    def test_an_address_answers_only_for_visitors(self) -> None:
+        """What accounts do behind an address is theirs."""
+        values = [request_of(START_S + n * 0.1, f"p{n}", account=f"u{n}") for n in range(60)]
+        assert set(levels(values, Scope.IP)) == {0.0}
+
+    def test_accounts_apart(self) -> None:
+        """Two accounts are not added up."""
+        values = [request_of(START_S + n * 0.1, f"p{n}", account=f"u{n % 2}") for n in range(10)]
+        assert max(levels(values)) == 5 / 6
+
+
+class TestWindows:
+    """Traffic over the edges of windows."""
+
+    @pytest.mark.parametrize("span", list(Span))
+    def test_old_profiles_leave(self, span: Span) -> None:
+        """What is older than the window is gone, to the last pane; what is younger than all but a pane still counts."""
+        only = f"[detectors.profile_rate.account]\n{span.label} = 6"
+        pane_s = {Span.MINUTE: 20, Span.TEN_MINUTES: 60, Span.HOUR: 300, Span.DAY: 3_600}[span]
+        before = views(START_S, 5, 0.1, account="u1")
+        for gap_s, wanted in ((span.seconds - pane_s, 1.0), (span.seconds, 1 / 6)):
+            after = [request_of(START_S + gap_s, "new", account="u1")]
+            assert levels(before + after, text=only)[-1] == wanted
+
+    def test_just_below_for_long(self) -> None:
+        """A pace that fits the minute but not the ten minutes is found there, and at its own profile."""
+        found = levels(views(START_S, 9, 15.0, account="u1"))
+        assert [level >= 1 for level in found] == [False] * 8 + [True]
+
+    def test_a_seen_profile_moves_to_now(self) -> None:
+        """A profile met again in the next pane counts once, and stays for a whole window from then."""
+        only = "[detectors.profile_rate.account]\nminute = 10"
+        times = [(0, "a"), (0, "b"), (30, "a"), (65, "c"), (95, "d")]
+        values = [request_of(START_S + at_s, profile, account="u1") for at_s, profile in times]
+        assert [round(level * 10) for level in levels(values, text=only)] == [1, 2, 2, 2, 2]
+
+
+def test_defaults_leave_the_heaviest_reader_alone() -> None:
+    """Forty profiles in a minute are no finding under the defaults, forty-five are."""
+    found = levels(views(START_S, 45, 0.5, account="u1"), text="")
+    assert [level >= 1 for level in found] == [False] * 44 + [True]
+    assert days.QUICK.detectors["profile_rate"].block_ratio == 1.25

@@ -1,0 +1,116 @@
+"""Actors put back to where they stood, to the last bit."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from schemas.actor import Scope
+from schemas.sighting import Flag
+from streams.pipeline.actors.memory import Memory
+from streams.pipeline.actors.saved import restore, save
+from streams.pipeline.actors.store import Actors
+from streams.pipeline.rows import Rows
+from streams.pipeline.windows.aggregate import aggregate
+from tests.streams.pipeline.rows_of import START_US, actors_of, rows_of
+
+SCOPES = [Scope.ACCOUNT, Scope.SESSION, Scope.IP, Scope.NET, Scope.FINGERPRINT, Scope.IP]
+STATE = {"one": {"sum": "f8", "seen": "i8"}}
+Sights = list[tuple[int, int, int]]
+
+
+def rows(sights: Sights) -> Rows:
+    """Slot, seconds since the start, profile."""
+    return rows_of(
+        [START_US + at_s * 1_000_000 for _, at_s, _ in sights],
+        slots=[slot for slot, _, _ in sights],
+        profiles=[profile for _, _, profile in sights],
+        principals=[profile % 37 for _, _, profile in sights],
+        flags=Flag.PRINCIPAL,
+    )
+
+
+def move(actors: Actors, sights: Sights) -> None:
+    """Change everything that an evaluation changes."""
+    some = rows(sights)
+    aggregate(actors, some, 3)
+    for name in ("quiet_until_us", "denied_until_us"):
+        actors.columns[name][some.slot] += some.time_us
+    actors.state["one"]["sum"][some.slot] += 0.1
+    actors.state["one"]["seen"][some.slot] += 1
+
+
+def remembered(memory: Memory, slot: int) -> tuple[list[int], bool, list[int]]:
+    """Head without the block's number, whether it overflowed, and the entries in their places."""
+    blocks = memory.blocks
+    head = int(blocks.head[slot, 0])
+    entries = blocks.entries[head % 8 - 1][head // 8].tolist() if head else []
+    return [head % 8, int(blocks.head[slot, 1])], bool(blocks.overflowed[slot]), entries
+
+
+def picture(actors: Actors) -> list[Any]:
+    """All that is known of every actor."""
+    columns: list[NDArray[Any]] = [*actors.columns.values(), *actors.state["one"].values(), actors.rings]
+    plain = [column[: len(actors)].tolist() for column in columns]
+    memories = [
+        [remembered(memory, slot) for slot in range(len(actors))] for memory in (actors.contacts, actors.members)
+    ]
+    return [plain, memories]
+
+
+def assert_sound(memory: Memory) -> None:
+    """Every block is either free and empty or has exactly one owner."""
+    heads = memory.blocks.head[:, 0]
+    for size_class, entries in enumerate(memory.blocks.entries):
+        free = memory.blocks.free[size_class][: int(memory.blocks.free_count[size_class])].tolist()
+        owned = (heads[heads % 8 - 1 == size_class] // 8).tolist()
+        assert sorted(free + owned) == list(range(len(entries)))
+        assert not entries[free].any()
+
+
+sights = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 90_000), st.integers(0, 400)), max_size=250)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sights, sights, sights)
+def test_bit_by_bit(before: Sights, undone: Sights, after: Sights) -> None:
+    """Save, go on, restore: all is as it was; and what follows is as if nothing had happened."""
+    actors, other = actors_of(SCOPES, STATE), actors_of(SCOPES, STATE)
+    for one in (actors, other):
+        move(one, sorted(before, key=lambda sight: sight[1]))
+    stood = picture(actors)
+    saved = save(actors, np.unique(rows(undone).slot))
+    move(actors, sorted(undone, key=lambda sight: sight[1]))
+    restore(actors, saved)
+    assert picture(actors) == stood
+    for one in (actors, other):
+        move(one, sorted(after, key=lambda sight: sight[1]))
+    assert picture(actors) == picture(other)
+    for memory in (actors.contacts, actors.members):
+        assert_sound(memory)
+
+
+def test_others_keep_what_they_did() -> None:
+    """Only the saved slots go back."""
+    actors = actors_of(SCOPES, STATE)
+    saved = save(actors, np.array([0], np.int32))
+    move(actors, [(0, 1, 1), (2, 1, 1)])
+    restore(actors, saved)
+    assert actors.columns["exposed"][:3].tolist() == [0, 0, 1]
+    assert remembered(actors.contacts, 0)[2] == []
+    assert len(remembered(actors.contacts, 2)[2]) == 8
+
+
+def test_growth_in_between() -> None:
+    """A slot that grew through every size while it was not to goes back to its small block."""
+    actors = actors_of(SCOPES, STATE)
+    move(actors, [(2, 1, 1)])
+    stood = picture(actors)
+    saved = save(actors, np.array([2], np.int32))
+    move(actors, [(2, 2, profile) for profile in range(600)])
+    assert actors.contacts.blocks.overflowed[2]
+    restore(actors, saved)
+    assert picture(actors) == stood
+    assert_sound(actors.contacts)
