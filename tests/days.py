@@ -39,7 +39,8 @@ HALF_DAY: Final = Plan(
 )
 """Half a day of people, then half a day with every kind of scraper: 11,000 views and searches."""
 QUICK: Final = config.parse(
-    "[model]\nlearning_s = 36000\ntaste_half_life = 1000\nmembers = 3000\n[detectors.profile_rate.account]\nhour = 200\n"
+    "[model]\nlearning_s = 36000\ntaste_half_life = 1000\nmembers = 3000\n"
+    "[detectors.profile_rate.account]\nhour = 200\n"
     "[detectors.long_tail]\nlimit = 8\ngroup_limit = 8\n"
 )
 """Settings under which both plain and statistical detectors speak within `HALF_DAY`."""
@@ -140,7 +141,7 @@ def assessor(settings: Settings, only: str | None = None) -> Assessor:
 
 def rows(to: Assessor, all_values: Sequence[bytes]) -> Rows:
     """Sightings of a source partition's records in order of judgement, known to the assessor ``to``."""
-    observer = Observer(QUICK.input, QUICK.surfaces, 1)
+    observer = Observer(to._settings.input, to._settings.surfaces, 1)
     message = observer.observe(Batch(TOPIC, 0, 0, len(all_values), all_values)).messages[0]
     if message is not None:
         to.accept(decode(message))

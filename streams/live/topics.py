@@ -31,7 +31,7 @@ LARGE_BYTES: Final = 16 << 20
 TOMBSTONE_MS: Final = 7 * DAY_MS
 """How long an enforcer may be away and still learn that a block has ended."""
 SEGMENT_MAX_MS: Final = 7 * DAY_MS
-ANSWER_MS: Final = 10_000
+ANSWER_MS: Final = 8_000
 """How long a broker may take to answer."""
 
 

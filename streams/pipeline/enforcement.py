@@ -24,7 +24,7 @@ STEP_ROWS: Final = 4096
 """Rows judged between two cuts at most: what a cut costs to judge again."""
 
 Seen = Callable[[Rows, bool], None]
-"""Told of rows as they are judged (True) or denied (False)."""
+"""Told of rows, some at a time, when they are judged (True) or denied (False); denied ones may come early."""
 
 
 class Enforcement:
@@ -50,6 +50,8 @@ class Enforcement:
     ) -> Iterator[Decision]:
         while len(rows):
             rows = self._admit(assessor, rows)
+            if not len(rows):
+                return
             saved = save(assessor.actors, np.unique(rows.slot))
             evaluation = assessor.evaluate(rows, known.popularity)
             cut = len(rows)

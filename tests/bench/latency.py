@@ -28,10 +28,12 @@ TICK_S: Final = 0.01
 SETTLE_S: Final = 5.0
 """Blocks of the first seconds do not count."""
 DRAIN_S: Final = 2.0
-SCRAPERS_PER_S: Final = 10
+SCRAPER_EVERY: Final = 10
+"""Ticks from the beginning of one scraper to that of the next."""
+VIEW_EVERY: Final = 4
+"""Ticks from one profile that a scraper sees to the next."""
 SCRAPER_VIEWS: Final = 75
 """More than 1.25 times what an account may see within a minute."""
-SCRAPER_S: Final = 3.0
 PERIOD: Final = 500_000
 """After so many events the same visitors look at the same profiles again."""
 
@@ -94,7 +96,7 @@ class Feeder:
         self._who = rng.integers(0, traffic.visitors, PERIOD).tolist()
         self._whom = popular(rng, PERIOD).tolist()
         self._visitors = [traffic.visitor(number) for number in range(traffic.visitors)]
-        self._made, self._scraped = 0, 0.0
+        self._made = 0
 
     async def wake(self, worker: Worker) -> None:
         """Feed a little until the worker has judged some of it."""
@@ -127,20 +129,15 @@ class Feeder:
         return [view(f"{self._whom[at]}", now, self._visitors[self._who[at]]) for at in places]
 
     def _scraping(self, tick: int) -> list[bytes]:
-        """What all scrapers see in one tick: each the next of its profiles when the time for it has come."""
-        now, elapsed = _now(), tick * TICK_S
-        first = max(0, int((elapsed - SCRAPER_S) * SCRAPERS_PER_S))
-        seen: list[bytes] = []
-        for scraper in range(first, int(elapsed * SCRAPERS_PER_S) + 1):
-            since = elapsed - scraper / SCRAPERS_PER_S
-            done, due = (_due(age) for age in (since - TICK_S, since))
-            seen += [view(f"{n}", now, self._traffic.visitor(self._traffic.visitors + scraper)) for n in range(done, due)]
-        return seen
-
-
-def _due(age_s: float) -> int:
-    """Profiles that a scraper has seen at an age."""
-    return min(max(int(age_s / SCRAPER_S * SCRAPER_VIEWS), 0), SCRAPER_VIEWS)
+        """What scrapers see in one tick: each its next profile, every so many ticks until it has seen them all."""
+        now, oldest = _now(), tick - VIEW_EVERY * SCRAPER_VIEWS + 1
+        first = max(0, -(-oldest // SCRAPER_EVERY))
+        ages = ((scraper, tick - scraper * SCRAPER_EVERY) for scraper in range(first, tick // SCRAPER_EVERY + 1))
+        return [
+            view(f"{age // VIEW_EVERY}", now, self._traffic.visitor(self._traffic.visitors + scraper))
+            for scraper, age in ages
+            if age % VIEW_EVERY == 0
+        ]
 
 
 def _now() -> str:

@@ -20,6 +20,7 @@ from kafka.errors import RetriableError
 from schemas import topic
 from streams.config import parse
 from streams.live.topics import create, layouts
+from streams.pipeline.sightings import decode
 from streams.settings import Settings
 from tests.brokers import Broker, Sent
 
@@ -119,7 +120,6 @@ class Installation:
     mode: str = "enforce"
     batch_records: int = 10_000
     skew_s: int = 0
-    partitions: int = PARTITIONS
     name: str = field(default_factory=lambda: f"weir-{uuid.uuid4().hex[:10]}")
     requests: str = "http.requests"
     """Topic that it reads, made if it does not exist."""
@@ -141,15 +141,13 @@ class Installation:
 
     def install(self) -> None:
         """Write the configuration and make the topics."""
-        text = CONFIG.format(
+        text = config_text(
+            self.requests,
             mode=self.mode,
             name=self.name,
-            requests=self.requests,
-            skew_s=self.skew_s,
-            idle_ms=IDLE_MS,
             bootstrap=self.broker.bootstrap,
-            partitions=self.partitions,
             batch_records=self.batch_records,
+            skew_s=self.skew_s,
         )
         self.config.write_text(text)
         create(self.broker.bootstrap, layouts(self.settings))
@@ -170,10 +168,12 @@ class Installation:
         self.workers.append(Worker(process, log))
         return self.workers[-1]
 
-    def read(self, name: str) -> list[Received]:
-        """All records of a topic, partition after partition."""
+    def read(self, name: str, partition: int | None = None) -> list[Received]:
+        """All records of a topic or of one partition, partition after partition."""
         found: dict[int, list[Received]] = {}
         with self._reader(name) as reader:
+            if partition is not None:
+                reader.assign([TopicPartition(name, partition)])
             reader.seek_to_beginning()
             for record in remaining(reader):
                 found.setdefault(record.partition, []).append(Received(record.key, record.value, list(record.headers)))
@@ -217,10 +217,15 @@ class Installation:
 
     def wait_judged(self) -> None:
         """Wait until every request event is observed, every partition known to be idle, and every sighting judged."""
-        activity = self.own(topic.ACTIVITY)
         self.wait_through(self.requests)
-        time.sleep(2 * IDLE_MS / 1000)
-        self.wait_through(activity)
+        ends = self.ends(self.requests)
+        self.wait(lambda: self._idle() == ends, f"idleness told at {ends}")
+        self.wait_through(self.own(topic.ACTIVITY))
+
+    def _idle(self) -> dict[int, int]:
+        """Where source partitions were last said to be idle, without empty ones."""
+        messages = [decode(message.value or b"") for message in self.read(self.own(topic.ACTIVITY), partition=0)]
+        return {one.partition: one.lo for one in messages if one.idle and one.lo}
 
     def wait_through(self, name: str) -> None:
         """Wait until all of a topic is committed."""
@@ -253,6 +258,28 @@ def remaining(reader: KafkaConsumer) -> Iterator[ConsumerRecord]:
         quiet = 0 if polled else quiet + 1
         for records in polled.values():
             yield from records
+
+
+def config_text(
+    requests: str,
+    *,
+    mode: str = "enforce",
+    name: str = "",
+    bootstrap: str = "localhost",
+    batch_records: int = 10_000,
+    skew_s: int = 0,
+) -> str:
+    """A configuration; what comes after ``mode`` changes no decision, ``skew_s`` apart."""
+    return CONFIG.format(
+        requests=requests,
+        mode=mode,
+        name=name or "weir",
+        bootstrap=bootstrap,
+        batch_records=batch_records,
+        skew_s=skew_s,
+        idle_ms=IDLE_MS,
+        partitions=PARTITIONS,
+    )
 
 
 def feed(broker: Broker, name: str, events: Iterable[bytes]) -> None:

@@ -1,12 +1,14 @@
 """Real worker processes from request events to alerts and blocks, beside what `weir replay` says of the same file.
 
-A day is fed once to each broker; every test has an installation of its own that reads it. The embedded broker comes first,
-then Apache Kafka where it may be had.
+A day is fed once to each broker; every test has an installation of its own that reads it. The embedded broker comes
+first, then Apache Kafka where it may be had.
 """
 
 import random
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,9 +19,21 @@ import pytest
 from schemas import topic
 from schemas.block import BLOCK_CODEC
 from schemas.event_time import parse_time_us
+from streams.config import parse
 from streams.offline.replay import replay
 from streams.offline.simulate import PRESETS, simulate, write
-from tests.broker.installation import PARTITIONS, Installation, Received, Record, by_id, content, feed, installed
+from tests.broker.installation import (
+    PARTITIONS,
+    Installation,
+    Received,
+    Record,
+    Worker,
+    by_id,
+    config_text,
+    content,
+    feed,
+    installed,
+)
 from tests.brokers import Broker
 
 pytestmark = pytest.mark.timeout(180)
@@ -29,44 +43,68 @@ BATCH_RECORDS: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """A day of requests, and what a replay of it decides."""
+
+    events: list[bytes]
+    requests: str
+    """Topic for them: its name counts as configuration, which decisions name."""
+    alerts: dict[str, Record]
+    """Content by id, as the blocks."""
+    blocks: dict[str, Record]
+
+    @property
+    def end(self) -> str:
+        """Time of the last event."""
+        return str(msgspec.json.decode(self.events[-1])["@timestamp"])
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
-    """A day of requests on a broker and as a file."""
+    """The recording on one broker."""
 
     broker: Broker
-    requests: str
-    path: Path
-    events: int
+    recording: Recording
+
+    def install(self, directory: Path) -> AbstractContextManager[Installation]:
+        """A Weir that reads it and has not been started."""
+        requests = self.recording.requests
+        return installed(self.broker, directory, requests=requests, batch_records=BATCH_RECORDS)
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A day with every kind of scraper in it."""
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """A day with every kind of scraper in it, after a quiet one."""
     directory = tmp_path_factory.mktemp("day")
     write(simulate(PRESETS["small"]), directory)
-    return directory / "events.ndjson"
+    requests, path = f"test-{uuid.uuid4().hex[:12]}", directory / "events.ndjson"
+    done = replay([path], parse(config_text(requests=requests)), enforce=False)
+    alerts, blocks = ({one.id: content(plain(one)) for one in made} for made in (done.alerts, done.blocks))
+    assert len(alerts) > 20, "a day without decisions proves nothing"
+    assert len(blocks) > 5, "a day without decisions proves nothing"
+    return Recording(path.read_bytes().splitlines(), requests, alerts, blocks)
 
 
 @pytest.fixture(scope="module", params=["embedded", "kafka"])
-def day(request: pytest.FixtureRequest, recording: Path) -> Day:
+def day(request: pytest.FixtureRequest, recording: Recording) -> Day:
     """The day on one broker."""
     broker: Broker = request.getfixturevalue(f"{request.param}_broker")
-    requests, events = broker.topic(PARTITIONS), recording.read_bytes().splitlines()
-    feed(broker, requests, events)
-    return Day(broker, requests, recording, len(events))
+    broker.admin.create_topics({recording.requests: {"num_partitions": PARTITIONS, "replication_factor": 1}})
+    feed(broker, recording.requests, recording.events)
+    return Day(broker, recording)
 
 
 @pytest.fixture
 def weir(day: Day, tmp_path: Path) -> Iterator[Installation]:
     """An installation that has not been started."""
-    with installed(day.broker, tmp_path, requests=day.requests, batch_records=BATCH_RECORDS) as made:
+    with day.install(tmp_path) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def finished(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation whose two workers have judged the day undisturbed, and have been stopped."""
-    directory = tmp_path_factory.mktemp("finished")
-    with installed(day.broker, directory, requests=day.requests, batch_records=BATCH_RECORDS) as made:
+    with day.install(tmp_path_factory.mktemp("finished")) as made:
         made.start()
         made.start()
         made.wait_judged()
@@ -74,16 +112,6 @@ def finished(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
         assert [worker.stop() for worker in made.workers] == [0, 0], "SIGTERM ends a worker in good order"
         assert time.monotonic() - stopping < 12
         yield made
-
-
-def replayed(weir: Installation, day: Day) -> tuple[dict[str, Record], dict[str, Record]]:
-    """Content of the alerts and blocks of a replay under the same configuration, by id."""
-    done = replay([day.path], weir.settings, enforce=False)
-    alerts = {one.id: content(plain(one)) for one in done.alerts}
-    blocks = {one.id: content(plain(one)) for one in done.blocks}
-    assert len(alerts) > 20, "a day without decisions proves nothing"
-    assert len(blocks) > 5, "a day without decisions proves nothing"
-    return alerts, blocks
 
 
 def plain(decision: msgspec.Struct) -> Record:
@@ -100,7 +128,7 @@ def sent(weir: Installation, where: topic.Topic) -> list[Received]:
 def assert_as_replayed(weir: Installation, day: Day) -> int:
     """Ids and contents are those of a replay; how many decisions came more than once."""
     repeats = 0
-    for where, expected in zip((topic.ALERTS, topic.BLOCKS), replayed(weir, day), strict=True):
+    for where, expected in ((topic.ALERTS, day.recording.alerts), (topic.BLOCKS, day.recording.blocks)):
         records = [one.record for one in sent(weir, where)]
         assert by_id(records) == expected
         repeats += len(records) - len(expected)
@@ -108,9 +136,9 @@ def assert_as_replayed(weir: Installation, day: Day) -> int:
     return repeats
 
 
-def progress(weir: Installation) -> int:
-    """Request events that are observed and committed."""
-    return sum(weir.committed(weir.requests).values())
+def part_done(weir: Installation, day: Day) -> float:
+    """Share of the request events that are observed and committed."""
+    return sum(weir.committed(weir.requests).values()) / len(day.recording.events)
 
 
 def test_two_workers_decide_as_a_replay(finished: Installation, day: Day) -> None:
@@ -135,7 +163,7 @@ def test_cloud_events(finished: Installation) -> None:
             }
 
 
-def test_every_block_expires(finished: Installation) -> None:
+def test_every_block_expires(finished: Installation, day: Day) -> None:
     """A block has reasons and an end after its event; once the day has passed that end, a tombstone has its key."""
     blocks = [(one, BLOCK_CODEC.decode(one.value or b"")) for one in sent(finished, topic.BLOCKS)]
     last: dict[bytes | None, Received] = {one.key: one for one in finished.read(finished.own(topic.BLOCKS))}
@@ -145,7 +173,7 @@ def test_every_block_expires(finished: Installation) -> None:
         assert block.reason
         assert block.public_reason
         assert block.detectors
-        if block.until < "2026-11-24T23":
+        if block.until < day.recording.end:
             assert last[one.key].value is None
             assert {"ce_id", "ce_subject", "ce_type"} <= dict(last[one.key].headers).keys()
             ended += 1
@@ -162,31 +190,25 @@ def test_restart_repeats_nothing(finished: Installation) -> None:
     assert [finished.ends(finished.own(where)) for where in (topic.ALERTS, topic.BLOCKS, topic.MODEL)] == before
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_killed_again_and_again(weir: Installation, day: Day, seed: int) -> None:
-    """kill -9 at random moments, each time a new worker: nothing is missing, and what comes again is the same."""
-    chance = random.Random(seed)
-    for part in sorted(chance.uniform(0.02, 0.8) for _ in range(3)):
+def test_killed_again_and_again(weir: Installation, day: Day) -> None:
+    """Killed at random moments, restarted, at last taken over: nothing is missing, and what comes again is the same."""
+    chance = random.Random(1)
+    *alone, beside_another = sorted(chance.uniform(0.02, 0.7) for _ in range(3))
+    for part in alone:
         worker = weir.start()
-        weir.wait(lambda: progress(weir) >= part * day.events, f"{part:.0%} of the day")  # noqa: B023
-        time.sleep(chance.uniform(0, 0.4))
-        worker.kill()
-    assert progress(weir) < day.events, "it was killed in the middle of the stream"
-    weir.start()
+        kill_at(weir, day, worker, part, chance)
+    worker, _ = weir.start(), weir.start()
+    kill_at(weir, day, worker, beside_another, chance)
     weir.wait_judged()
-    repeats = assert_as_replayed(weir, day)
-    print(f"{repeats} decisions came again")  # noqa: T201
+    print(f"{assert_as_replayed(weir, day)} decisions came again")  # noqa: T201
 
 
-def test_taken_over(weir: Installation, day: Day) -> None:
-    """kill -9 of one of two workers: the other takes its partitions over, judges all and says the same."""
-    chance = random.Random(2)
-    first, _ = weir.start(), weir.start()
-    weir.wait(lambda: progress(weir) >= chance.uniform(0.05, 0.4) * day.events, "the middle of the day")
-    first.kill()
-    assert progress(weir) < day.events, "it was killed in the middle of the stream"
-    weir.wait_judged()
-    assert_as_replayed(weir, day)
+def kill_at(weir: Installation, day: Day, worker: Worker, part: float, chance: random.Random) -> None:
+    """Kill ``worker`` soon after ``part`` of the day is observed."""
+    weir.wait(lambda: part_done(weir, day) >= part, f"{part:.0%} of the day")
+    time.sleep(chance.uniform(0, 0.4))
+    worker.kill()
+    assert part_done(weir, day) < 1, "it was killed in the middle of the stream"
 
 
 def test_stages_apart(weir: Installation, day: Day) -> None:

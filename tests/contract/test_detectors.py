@@ -9,6 +9,7 @@ from functools import cache
 from inspect import getdoc
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, Final
 
 import msgspec
@@ -21,14 +22,17 @@ from detectors.core.columns import Columns
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation
 from detectors.core.discovery import classes
 from detectors.core.popularity import empty
+from schemas.actor import Scope
 from schemas.alert import AlertMode
 from schemas.block import BlockMode
 from schemas.mode import Mode
 from streams import config
 from streams.offline.simulate import Plan
+from streams.pipeline.assess import Assessor
+from streams.pipeline.model.models import Models
 from streams.pipeline.rows import NOTHING, Rows
 from tests import days
-from tests.requests import START_S, request_of
+from tests.requests import START_S, request_of, views
 
 NAMES: Final = list(classes())
 HOUSE: Final = Path(detectors.__path__[0])
@@ -291,16 +295,43 @@ class TestMode:
         assert {block.mode for block in days.blocks(found)} == {BlockMode.SHADOW}
 
 
-def test_a_planted_detector_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more file is one more detector; a file with none, or with two, stops the start with its name."""
-    source = (HOUSE / f"{NAMES[0]}.py").read_text(encoding="utf-8")
-    (tmp_path / "planted.py").write_text(source)
+def readme_example() -> str:
+    """The detector that the README writes."""
+    found = re.search(r"```python\n(.*?)```", (HOUSE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return dedent(found[1])
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A second directory of detectors, with the README's example in it."""
+    (tmp_path / "miss.py").write_text(readme_example(), encoding="utf-8")
     monkeypatch.setattr(detectors, "__path__", [*detectors.__path__, str(tmp_path)])
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    assert list(classes.__wrapped__()) == sorted([*NAMES, "planted"])
-    (tmp_path / "hollow.py").write_text('"""Nothing."""\n')
-    with pytest.raises(TypeError, match=r"detectors/hollow\.py holds 0 detectors"):
-        classes.__wrapped__()
+    return tmp_path
+
+
+class TestAdding:
+    """One more file is one more detector."""
+
+    def test_readme_example(self, planted: Path) -> None:
+        """What the README shows is found as it stands, and judges: the fiftieth miss speaks, none before."""
+        found = classes.__wrapped__()
+        assert list(found) == sorted([*NAMES, "miss"])
+        detector = found["miss"](found["miss"].Config())
+        one = Assessor(DEFAULTS, [(detector, Mode.SHADOW)], Models(DEFAULTS.model, 1), "sha256:test", 0, 1)
+        evaluation = one.evaluate(days.rows(one, views(START_S, 50, account="u1", status=404)), empty())
+        own = np.flatnonzero(evaluation.columns.scope == Scope.ACCOUNT)
+        assert [evaluation.judged[0].speaks(row) for row in own.tolist()] == [False] * 49 + [True]
+        assert evaluation.judged[0].finding(evaluation.columns, int(own[-1])).evidence == {"misses": 50, "limit": 50}
+
+    @pytest.mark.parametrize(("text", "count"), [('"""Nothing."""\n', 0), ("two", 2)])
+    def test_not_exactly_one(self, planted: Path, text: str, count: int) -> None:
+        """A file with no detector, or with two, stops the start with its name."""
+        two = readme_example() + "\n\nclass Other(Miss):\n    pass\n"
+        (planted / "odd.py").write_text(two if text == "two" else text, encoding="utf-8")
+        with pytest.raises(TypeError, match=rf"detectors/odd\.py holds {count} detectors"):
+            classes.__wrapped__()
 
 
 def test_the_suite_reaches_limits() -> None:

@@ -131,6 +131,14 @@ class TestWhatCounts:
         """What does not exist was not seen, and the platform picks what a search shows."""
         assert set(levels(views(START_S, 40, 0.1, account="u1", **more))) == {0.0}
 
+    def test_lookups_do_not(self) -> None:
+        """Whose number is in an address book is nobody's taste."""
+        surface = "[[surfaces]]\nkind = 'lookup'\npath = '/lookup/{profile}'\n"
+        values = [request_of(START_S + n, "x", account="u1", url__path=f"/lookup/n{n}") for n in range(40)]
+        found = levels(values, text=surface)
+        assert len(found) == 40
+        assert set(found) == {0.0}
+
     @pytest.mark.parametrize("scope", [Scope.IP, Scope.NET, Scope.FINGERPRINT])
     def test_accounts_answer_for_themselves(self, scope: Scope) -> None:
         """What accounts do behind an address or a group is not held against it."""

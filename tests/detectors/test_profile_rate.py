@@ -115,6 +115,17 @@ class TestWhatCounts:
         values = [request_of(START_S + n * 0.1, f"p{n}", account=f"u{n}") for n in range(60)]
         assert set(levels(values, Scope.IP)) == {0.0}
 
+    def test_an_address_is_silent_where_it_does_not_answer(self) -> None:
+        """Where visitors have filled the limit, the next account behind the address is no sighting to speak at."""
+        values = [*views(START_S, 8, 0.5), request_of(START_S + 5, "x", account="u1")]
+        assert levels(values, Scope.IP)[-2:] == [1.0, 0.0]
+
+    def test_lookups_count(self) -> None:
+        """A contact look-up discloses as a view does."""
+        surface = "[[surfaces]]\nkind = 'lookup'\npath = '/lookup/{profile}'\n"
+        values = [request_of(START_S + n, "x", account="u1", url__path=f"/lookup/n{n}") for n in range(6)]
+        assert levels(values, text=f"{TEXT}\n{surface}")[-1] == 1.0
+
     def test_accounts_apart(self) -> None:
         """Two accounts are not added up."""
         values = [request_of(START_S + n * 0.1, f"p{n}", account=f"u{n % 2}") for n in range(10)]

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from detectors.core.contract import Evidence
+from detectors.core.discovery import classes
 from detectors.long_tail import Config as LongTailConfig
-from detectors.long_tail import LongTail
 from detectors.profile_rate import Config as ProfileRateConfig
-from detectors.profile_rate import ProfileRate
 from schemas.alert import Severity
 from schemas.mode import Mode
 from streams.pipeline.policy.finding import Judged, ranks, severity_of
@@ -20,7 +19,7 @@ NONE: Final = np.zeros(1, np.int64)
 def judged(level: float, mode: Mode = Mode.SHADOW, *, may_block: bool = True) -> Judged:
     """Evidence of one row; a block needs twice the level."""
     evidence = Evidence(np.array([level]), NONE, NONE, np.array([may_block]), {})
-    return Judged(ProfileRate(ProfileRateConfig(block_ratio=2.0)), mode, evidence)
+    return Judged(classes()["profile_rate"](ProfileRateConfig(block_ratio=2.0)), mode, evidence)
 
 
 def rank(*parts: Judged) -> int:
@@ -73,5 +72,5 @@ def test_the_worst_counts() -> None:
 def test_ratio_of_its_own() -> None:
     """Each detector has its own ratio between block and alert."""
     evidence = judged(1.22).evidence
-    assert Judged(LongTail(LongTailConfig()), Mode.SHADOW, evidence).blocks(0)
-    assert not Judged(ProfileRate(ProfileRateConfig()), Mode.SHADOW, evidence).blocks(0)
+    assert Judged(classes()["long_tail"](LongTailConfig()), Mode.SHADOW, evidence).blocks(0)
+    assert not Judged(classes()["profile_rate"](ProfileRateConfig()), Mode.SHADOW, evidence).blocks(0)

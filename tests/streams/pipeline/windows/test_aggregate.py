@@ -147,13 +147,19 @@ class TestBehind:
         """However many come in one batch, more than are remembered, a crowd stays a crowd at every sighting."""
         sights = [Sight(3, n // 50, 0, principal=n + 1) for n in range(5_000)]
         found = aggregate(actors_of(SCOPES), rows(sights), 40)
-        assert found.accounts.max() == BEHIND_MAX
+        assert found.accounts.max() == found.members.max() == BEHIND_MAX
         assert found.accounts[300:].min() > 200
 
     def test_a_day(self) -> None:
         """Who came a day ago still stands behind it, who came a granule before that does not."""
         sights = [Sight(2, 0, 0, principal=1), Sight(2, DAY_S, 0, principal=2), Sight(2, DAY_S + 20, 0, principal=2)]
         assert aggregate(actors_of(SCOPES), rows(sights), 40).members.tolist() == [1, 2, 1]
+
+    def test_back_after_days(self) -> None:
+        """Who comes back after more than a day stands behind it again, in the very moment in which another one came."""
+        sights = [Sight(2, 0, 0, principal=1), Sight(2, 3 * DAY_S, 0, principal=2), Sight(2, 3 * DAY_S, 0, principal=1)]
+        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        assert (found.members.tolist(), found.accounts.tolist()) == ([1, 1, 2], [1, 1, 2])
 
     def test_one_principal_with_and_without_an_account(self) -> None:
         """An account is told apart from a visitor."""

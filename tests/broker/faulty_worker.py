@@ -1,0 +1,55 @@
+"""`weir worker` that fails: the last argument names the fault.
+
+``observe`` and ``assess`` are bugs of a stage that an account "poison" brings out; ``sent`` is a kill at the worst moment.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from unittest import mock
+
+from schemas import topic
+from streams.cli.main import run
+from streams.live.sending import Outgoing, Sender
+from streams.pipeline.assess import Assessor
+from streams.pipeline.batch import Batch
+from streams.pipeline.observe.observer import Observed, Observer
+from streams.pipeline.sightings import Sightings
+
+POISON = b"poison"
+
+observe, accept, send = Observer.observe, Assessor.accept, Sender.send
+
+
+def failing_observe(self: Observer, batch: Batch) -> Observed:
+    """Fails at the request event."""
+    if any(POISON in (value or b"") for value in batch.values):
+        raise LookupError("a bug in observe")
+    return observe(self, batch)
+
+
+def failing_accept(self: Assessor, sightings: Sightings) -> None:
+    """Fails at the sightings."""
+    if POISON in bytes(sightings.actor_text):
+        raise LookupError("a bug in assess")
+    accept(self, sightings)
+
+
+async def send_and_die(self: Sender, records: Sequence[Outgoing]) -> None:
+    """Is killed when the broker has an alert, before anything is acknowledged."""
+    await send(self, records)
+    if any(record.topic == topic.ALERTS.name for record in records):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+FAULTS = {
+    "observe": (Observer, "observe", failing_observe),
+    "assess": (Assessor, "accept", failing_accept),
+    "sent": (Sender, "send", send_and_die),
+}
+
+if __name__ == "__main__":
+    *arguments, fault = sys.argv[1:]
+    with mock.patch.object(*FAULTS[fault]):
+        sys.exit(run(arguments))

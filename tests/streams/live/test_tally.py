@@ -1,0 +1,21 @@
+"""The counters of a worker and the line it logs."""
+
+import logging
+
+import pytest
+
+from streams.live.tally import Tally
+
+
+def test_tell(caplog: pytest.LogCaptureFixture) -> None:
+    """A line says what was done; nothing is said again while nothing happens."""
+    tally = Tally(records=5, dead=1, judged=7, late=2)
+    with caplog.at_level(logging.INFO):
+        tally.tell()
+        tally.tell()
+        assert len(caplog.messages) == 1
+        assert caplog.messages[0].startswith("observed 5 records: 0 profiles disclosed, 1 dead letters")
+        assert "judged 7 sightings (2 late, 0 duplicates)" in caplog.messages[0]
+        tally.judged += 1
+        tally.tell()
+    assert len(caplog.messages) == 2
