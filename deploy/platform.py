@@ -17,7 +17,7 @@ from schemas.event_time import parse_time_us
 from streams.offline.simulate import Day
 from streams.offline.simulate.traffic import Event
 from streams.offline.truth import Truth
-from streams.pipeline.enforcement import begins_block
+from streams.pipeline.assess.enforcement import begins_block
 from streams.pipeline.observe.address import parse_address
 from streams.settings import Settings
 

@@ -71,7 +71,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: Time
     """Event time of the first sighting of the episode."""
     complete: bool
-    """Nothing was missing: no source was idle or late, and the model was the one due."""
+    """The model was the one due; else an older one served."""
     findings: list[Finding]
     exposure: Exposure
     controls: list[str]

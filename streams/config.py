@@ -90,6 +90,9 @@ def _settings(table: Table) -> Settings:
     for list_name in ("collectors", "allow"):
         for place, entry in enumerate(getattr(settings, list_name)):
             _check_actor(entry.actor, f"{list_name}[{place}].actor")
+    if settings.policy.cooldown_s > settings.policy.incident_close_s:
+        reason = "longer than incident_close_s: an incident would be closed while its findings go on"
+        raise msgspec.ValidationError(f"{reason} - at `$.policy.cooldown_s`")
     return msgspec.structs.replace(settings, detectors=configs)
 
 

@@ -70,6 +70,8 @@ class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A source partition without new records for so long stops holding the watermark (wall clock)."""
     time_skew_max_s: NotNegative = 86_400
     """An event whose time is farther from its record's time than this is a dead letter; 0 takes any time."""
+    time_ahead_max_s: NotNegative = 300
+    """Likewise one that is farther ahead: a clock that runs ahead would drag the watermark with it."""
     record_max_bytes: Positive = 1_000_000
     """A longer record is a dead letter."""
 
@@ -97,7 +99,7 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[policy]``: what a finding leads to."""
 
     cooldown_s: Positive = 900
-    """An incident is updated at most so often, unless it becomes more severe."""
+    """An incident is updated at most so often, or once a block where that is shorter, unless it becomes more severe."""
     incident_close_s: Positive = 14_400
     """An incident without a finding for so long is closed."""
     block_s: Positive = 3_600
@@ -111,7 +113,7 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[model]``: what is learned, by epoch of event time."""
 
-    epoch_s: Positive = 3_600
+    epoch_s: Annotated[int, msgspec.Meta(ge=60, le=7_200)] = 3_600
     members: NotNegative = 0
     """Profiles in the member base; 0 estimates them from the ids seen."""
     popularity_half_life_s: Positive = 14 * 86_400

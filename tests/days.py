@@ -16,7 +16,7 @@ from schemas.event_time import parse_time_us
 from schemas.mode import Mode
 from streams import config
 from streams.offline.simulate import Day, Plan, simulate
-from streams.pipeline.assess import Assessor, Judge
+from streams.pipeline.assess.assessor import Assessor, Judge
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe import Observer

@@ -14,7 +14,7 @@ from streams.live.model_feed import ModelFeed
 from streams.live.observing import Observing
 from streams.live.tally import Tally
 from streams.live.transport import FetchOptions, configure, register
-from streams.pipeline.assess import Assessor
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.model.models import Models
 from streams.settings import KafkaSettings, Settings
 

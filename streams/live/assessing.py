@@ -26,7 +26,7 @@ from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
 from streams.live.transport import TopicOptions, batch_topic, partition_states, stop_process
 from streams.outputs.cloudevents import record_of
-from streams.pipeline.assess import Assessor, Outcome
+from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.sightings import decode

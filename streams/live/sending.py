@@ -4,7 +4,7 @@ from asyncio import Future, gather
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from faust.types import AppT
+from faust.types import AppT, HeadersArg
 from faust.types.transports import ProducerT
 
 from streams.live.transport import stop_process
@@ -37,9 +37,9 @@ class Sender:
         producer: ProducerT = self._app.producer
         futures: list[Future[object]] = []
         for record in records:
-            sending = producer.send(
-                self._prefix + record.topic, record.key, record.value, record.partition, None, list(record.headers)
-            )
+            headers = cast("HeadersArg", list(record.headers))
+            name = self._prefix + record.topic
+            sending = producer.send(name, record.key, record.value, record.partition, None, headers)
             future = cast("Future[object]", await sending)
             future.add_done_callback(_stop_at_failure)
             futures.append(future)

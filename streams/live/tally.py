@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.alert import Alert
 from schemas.block import Block
-from streams.pipeline.assess import Outcome
+from streams.pipeline.assess.assessor import Outcome
 from streams.pipeline.observe.observer import Counts
 
 log = logging.getLogger(__name__)

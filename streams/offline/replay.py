@@ -17,8 +17,8 @@ from streams import config
 from streams.offline.reading import Recording, open_all, read_all
 from streams.offline.report import Report
 from streams.offline.truth import Truth
-from streams.pipeline.assess import Outcome
-from streams.pipeline.enforcement import Enforcement, principals
+from streams.pipeline.assess.assessor import Outcome
+from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.rows import Rows
 from streams.settings import Settings

@@ -12,7 +12,7 @@ from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.event_time import parse_time_us
 from streams.offline.simulate.labels import Labels, ScraperLabel
-from streams.pipeline.enforcement import begins_block, principals
+from streams.pipeline.assess.enforcement import begins_block, principals
 from streams.pipeline.observe.address import parse_address
 from streams.pipeline.observe.hashing import xxh64
 from streams.pipeline.policy.decide import Decision

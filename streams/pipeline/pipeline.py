@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from detectors.core.contract import Detector, DetectorConfig
 from schemas.mode import Mode
-from streams.pipeline.assess import Assessor, Judge, Outcome
+from streams.pipeline.assess.assessor import Assessor, Judge, Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import Observed, Observer, idle_progress

@@ -5,9 +5,8 @@ import asyncio
 import gc
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +56,9 @@ def options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--kind", choices=list(KINDS), action="append", help="of traffic (default: each)")
     parser.add_argument("--partitions", type=int, default=8, help="of the topics (default: 8)")
     parser.add_argument("--rate", type=int, default=20_000, help="events/s of the time to block (default: 20000)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of the time to block; 0: leave it out (default: 30)")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="of the time to block; 0: leave it out (default: 30)"
+    )
     parser.add_argument("--bootstrap", help="a broker to use, instead of starting one")
     parser.add_argument("--quick", action="store_true", help="a look at everything within a minute; figures are rough")
     given = parser.parse_args(arguments)

@@ -18,7 +18,10 @@ FAUST_S = 120
 async def getmany(bootstrap: str, topic: str, partitions: int, events: int) -> Run:
     """Read ``events`` records of ``topic`` from its beginning."""
     async with AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed"
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
     ) as consumer:
         consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
         count = 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from schemas.request import FAST_DECODER
 from streams import config
-from streams.pipeline.assess import Assessor
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import Observed, Observer

@@ -6,7 +6,6 @@ accounts or addresses, one for each activity partition, and their alerts end the
 neither starting up nor the interval of commits is in the figure, and filling and emptying the path is.
 """
 
-import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,7 +150,9 @@ async def _check(place: Place, worker: Worker) -> None:
         async def committed() -> bool:
             # At the end of each partition stands the marker of the transaction, which is no record.
             ends = [end - 1 for end in await progress.ends(place.requests, place.partitions)]
-            return all(a >= b for a, b in zip(await progress.committed(place.requests, place.partitions), ends, strict=True))
+            return all(
+                a >= b for a, b in zip(await progress.committed(place.requests, place.partitions), ends, strict=True)
+            )
 
         await until(committed, worker, "commit of what was read")
         name = place.named(topic.DEAD_LETTERS)
@@ -192,7 +193,9 @@ class Ends:
         return next(value for value in self._candidates() if self._home(value) == partition)
 
     def _candidates(self) -> Iterator[str]:
-        yield from (f"end-{n}" if self._scope is Scope.ACCOUNT else f"198.51.{n // 250}.{1 + n % 250}" for n in range(9_999))
+        yield from (
+            f"end-{n}" if self._scope is Scope.ACCOUNT else f"198.51.{n // 250}.{1 + n % 250}" for n in range(9_999)
+        )
 
     def _home(self, value: str) -> int:
         return destination(np.uint64(xxhash.xxh64_intdigest(value.encode(), seed=self._scope)), self._partitions)

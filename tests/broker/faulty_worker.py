@@ -1,6 +1,7 @@
 """`weir worker` that fails: the last argument names the fault.
 
-``observe`` and ``assess`` are bugs of a stage that an account "poison" brings out; ``sent`` is a kill at the worst moment.
+``observe`` and ``assess`` are bugs of a stage that an account "poison" brings out; ``sent`` is a kill at the worst
+moment.
 """
 
 import os
@@ -12,7 +13,7 @@ from unittest import mock
 from schemas import topic
 from streams.cli.main import run
 from streams.live.sending import Outgoing, Sender
-from streams.pipeline.assess import Assessor
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observed, Observer
 from streams.pipeline.sightings import Sightings

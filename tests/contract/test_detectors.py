@@ -28,7 +28,7 @@ from schemas.block import BlockMode
 from schemas.mode import Mode
 from streams import config
 from streams.offline.simulate import Plan
-from streams.pipeline.assess import Assessor
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.model.models import Models
 from streams.pipeline.rows import NOTHING, Rows
 from tests import days

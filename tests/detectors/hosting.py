@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.core.popularity import Popularity, empty
 from schemas.actor import Scope
-from streams.pipeline.assess import Assessor, Evaluation
+from streams.pipeline.assess.assessor import Assessor, Evaluation
 from streams.settings import Settings
 from tests import days
 

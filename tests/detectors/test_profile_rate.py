@@ -8,7 +8,7 @@ from detectors.core.columns import Span
 from detectors.core.contract import Evidence
 from schemas.actor import Scope
 from streams import config
-from streams.pipeline.assess import Evaluation
+from streams.pipeline.assess.assessor import Evaluation
 from tests import days
 from tests.detectors.hosting import Hosted
 from tests.requests import START_S, request_of, views

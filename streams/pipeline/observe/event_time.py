@@ -44,11 +44,17 @@ def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.in
     return time_us
 
 
-def check_skew(events: Events, time_us: NDArray[np.int64], timestamps_ms: NDArray[np.int64], skew_max_s: int) -> None:
-    """Set the fault of events farther than ``skew_max_s`` from the timestamp of their record, if it has one."""
+def check_skew(
+    events: Events, time_us: NDArray[np.int64], timestamps_ms: NDArray[np.int64], skew_max_s: int, ahead_max_s: int
+) -> None:
+    """Set the fault of events too far from the timestamp of their record, if it has one.
+
+    That is ``skew_max_s`` either way, and ``ahead_max_s`` for a time ahead of it.
+    """
     # A producer may write any 64 bits for a timestamp: capped, it is as far off, and its microseconds do not overflow.
-    far_us = np.abs(time_us - np.minimum(timestamps_ms, _TIMESTAMP_MAX_MS) * 1000)
-    _fault(events, (timestamps_ms >= 0) & (far_us > skew_max_s * 1_000_000), Fault.TIME_SKEW)
+    ahead_us = time_us - np.minimum(timestamps_ms, _TIMESTAMP_MAX_MS) * 1000
+    far = (ahead_us > min(skew_max_s, ahead_max_s) * 1_000_000) | (ahead_us < -skew_max_s * 1_000_000)
+    _fault(events, (timestamps_ms >= 0) & far, Fault.TIME_SKEW)
 
 
 def _parse(time: str | float) -> int:

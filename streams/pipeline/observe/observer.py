@@ -104,9 +104,9 @@ class Observer:
     def _check(self, batch: Batch, reading: Reading, events: Events) -> NDArray[np.int64]:
         """Event times; sets the fault of what is no event."""
         time_us = read_times(events, reading.records)
-        skew_max_s = self._settings.time_skew_max_s
+        skew_max_s, ahead_max_s = self._settings.time_skew_max_s, self._settings.time_ahead_max_s
         if batch.timestamps_ms is not None and skew_max_s > 0:
-            check_skew(events, time_us, batch.timestamps_ms[reading.index], skew_max_s)
+            check_skew(events, time_us, batch.timestamps_ms[reading.index], skew_max_s, ahead_max_s)
         nobody = (events.size[:, [Field.ADDRESS, Field.USER, Field.SESSION]] == ABSENT).all(axis=1)
         events.fault[nobody & (events.fault == Fault.NONE)] = Fault.NOBODY
         read_addresses(events, reading.records)

@@ -52,6 +52,8 @@ class Decider:
     def __init__(self, settings: Settings, config: str) -> None:
         """``config`` is the revision that decisions name."""
         self._policy = settings.policy
+        # A cooldown that outlasts a block would leave the actor unblocked while its findings go on.
+        self._cooldown_us = min(settings.policy.cooldown_s, settings.policy.block_s) * US
         self._exemptions = Exemptions(settings)
         self._config = config
         self._open: dict[int, Episode] = {}
@@ -67,7 +69,7 @@ class Decider:
             self._spare_collectors(columns, rank, actors)
         c = actors.columns
         passed = after_cooldown(
-            columns.slot, columns.time_us, rank, self._policy.cooldown_s * US, c["quiet_until_us"], c["quiet_rank"]
+            columns.slot, columns.time_us, rank, self._cooldown_us, c["quiet_until_us"], c["quiet_rank"]
         )
         rows = np.flatnonzero(passed)
         return np.stack([rows, rank[rows].astype(np.int64)])

@@ -20,7 +20,7 @@ from streams.live.model_feed import ModelFeed
 from streams.live.sending import Outgoing
 from streams.live.tally import Tally
 from streams.live.transport import PartitionState, register
-from streams.pipeline.assess import Assessor, Outcome
+from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import idle_progress

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas.alert import Alert, AlertStatus
 from schemas.block import Block
 from schemas.mode import Mode
+from streams.pipeline.assess.enforcement import Enforcement
 from streams.pipeline.batch import Batch
-from streams.pipeline.enforcement import Enforcement
 from streams.pipeline.policy.decide import Decision
 from tests import days
 

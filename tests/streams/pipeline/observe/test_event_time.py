@@ -89,10 +89,11 @@ def test_years_2000_to_2099_are_taken(time: str, fault: Fault) -> None:
     assert read_one(time)[1] == fault
 
 
-def observe_at(timestamp_ms: int, skew_max_s: int) -> Observed:
+def observe_at(timestamp_ms: int, skew_max_s: int, ahead_max_s: int = 86_400) -> Observed:
     """A record of NOW whose own timestamp is ``timestamp_ms``."""
     batch = Batch("http.requests", 0, 0, 1, [record()], timestamps_ms=timestamps([timestamp_ms]))
-    return Observer(InputSettings(time_skew_max_s=skew_max_s), DEFAULT_SURFACES, 1).observe(batch)
+    settings = InputSettings(time_skew_max_s=skew_max_s, time_ahead_max_s=ahead_max_s)
+    return Observer(settings, DEFAULT_SURFACES, 1).observe(batch)
 
 
 @pytest.mark.parametrize(("away_ms", "dead"), [(60_000, 0), (60_001, 1), (-60_000, 0), (-60_001, 1)])
@@ -101,6 +102,12 @@ def test_a_time_too_far_from_its_record_is_a_dead_letter(away_ms: int, dead: int
     observed = observe_at(NOW_US // 1000 + away_ms, 60)
     assert [(one.where, "skew" in one.reason) for one in observed.dead] == [("$.@timestamp", True)] * dead
     assert observed.counts.disclosed == 1 - dead
+
+
+@pytest.mark.parametrize(("ahead_ms", "dead"), [(5_000, 0), (5_001, 1), (-60_000, 0)])
+def test_a_time_ahead_of_its_record_has_a_limit_of_its_own(ahead_ms: int, dead: int) -> None:
+    """The watermark follows whatever lies ahead, so less of it is taken than of what lies behind."""
+    assert observe_at(NOW_US // 1000 - ahead_ms, 60, 5).counts.dead == dead
 
 
 @pytest.mark.parametrize("timestamp_ms", [2**63 - 1, NOW_US // 1000 + 2**61, 0])

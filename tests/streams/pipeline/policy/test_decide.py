@@ -83,6 +83,12 @@ class TestCooldown:
         alerts = Decided(values, "[policy]\ncooldown_s = 900\n").alerts()
         assert [round(at(alert) / 60) for alert in alerts] == [4, 9, 19, 34]
 
+    def test_blocks_are_extended_while_findings_go_on(self) -> None:
+        """A cooldown that outlasts the block does not leave a gap between two blocks."""
+        values = views(START_S, 45, 60.0, account="u1")
+        blocks = Decided(values, "[policy]\ncooldown_s = 900\nblock_s = 300\n").blocks()
+        assert [round(at(block) / 60) for block in blocks] == [9, 14, 19, 24, 29, 34, 39, 44]
+
     def test_below(self) -> None:
         """One profile below the limit is nothing at all."""
         assert Decided(views(START_S, 4, account="u1")).all == []

@@ -9,7 +9,7 @@ from schemas.alert import Alert
 from schemas.errors import GapError
 from schemas.mode import Mode
 from streams import config
-from streams.pipeline.assess import Assessor, Outcome
+from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe import Observer, idle_progress

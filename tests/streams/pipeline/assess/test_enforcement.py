@@ -8,8 +8,9 @@ import pytest
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
 from streams import config
-from streams.pipeline import assess, enforcement
-from streams.pipeline.enforcement import Enforcement, principals
+from streams.pipeline.assess import assessor
+from streams.pipeline.assess import enforcement
+from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
@@ -71,7 +72,7 @@ class TestCut:
     @pytest.mark.parametrize("at_once", [(1, 1), (7, 4_096), (4_096, 7), (4_096, 4_096)])
     def test_a_response_is_whole(self, at_once: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
         """A response that disclosed eight profiles has disclosed all eight, though the fifth decided."""
-        monkeypatch.setattr(assess, "BATCH_ROWS", at_once[0])
+        monkeypatch.setattr(assessor, "BATCH_ROWS", at_once[0])
         monkeypatch.setattr(enforcement, "STEP_ROWS", at_once[1])
         many = request_of(START_S, "x", account="u1", weir__targets=[f"t{n}" for n in range(8)])
         replayed = Replayed([many, *views(START_S + 1, 3, account="u1")])
@@ -107,7 +108,7 @@ class TestCut:
         monkeypatch.setattr(enforcement, "STEP_ROWS", rows_at_once)
         stepped = Replayed(MIXED)
         monkeypatch.setattr(enforcement, "STEP_ROWS", 4_096)
-        monkeypatch.setattr(assess, "BATCH_ROWS", rows_at_once)
+        monkeypatch.setattr(assessor, "BATCH_ROWS", rows_at_once)
         cut = Replayed(MIXED)
         for other in (stepped, cut):
             assert days.said(other.decisions) == days.said(whole.decisions)

@@ -24,11 +24,11 @@ from schemas.mode import Mode
 from schemas.model import ModelDelta
 from schemas.sighting import Kind
 from streams.pipeline.actors.store import Actors
+from streams.pipeline.assess.release import LONG_AGO, Release
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import Models
 from streams.pipeline.policy.decide import Decider, Decision
 from streams.pipeline.policy.finding import Judged
-from streams.pipeline.release import LONG_AGO, Release
 from streams.pipeline.rows import Rows
 from streams.pipeline.sightings import Sightings
 from streams.pipeline.windows.aggregate import Aggregates, aggregate

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import GapError
-from streams.pipeline.release import LONG_AGO, Release
+from streams.pipeline.assess.release import LONG_AGO, Release
 from streams.pipeline.rows import NOTHING
 from tests.streams.pipeline.rows_of import rows_of
 

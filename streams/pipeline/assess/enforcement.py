@@ -16,7 +16,7 @@ from schemas.block import Action, Block, BlockMode
 from schemas.event_time import parse_time_us
 from schemas.sighting import Flag
 from streams.pipeline.actors.saved import restore, save
-from streams.pipeline.assess import Assessor, Knowledge
+from streams.pipeline.assess.assessor import Assessor, Knowledge
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
 
