@@ -91,8 +91,11 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_bytes: Positive = 8_000_000
     fetch_wait_ms: Positive = 30
     session_timeout_ms: Positive = 45_000
-    model_wait_ms: NotNegative = 30_000
-    """How long sightings wait for the model of their epoch before an older one serves (wall clock)."""
+    model_wait_ms: NotNegative = 120_000
+    """How long sightings wait for the model of their epoch before an older one serves (wall clock).
+
+    More than the session time-out, lest one dead worker makes the others judge by what is out of date.
+    """
 
 
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

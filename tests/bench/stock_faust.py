@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import faust
+from faust.types import StreamT
 
 TASK: dict[str, Any] = json.loads(sys.argv.pop(1))
 MANY = 1000
@@ -44,7 +45,7 @@ COUNT = Count()
 
 
 @app.agent(requests)
-async def read(stream: "faust.Stream[bytes]") -> None:  # type: ignore[misc]
+async def read(stream: StreamT[bytes]) -> None:
     """Count what comes, a thousand at a time or one by one."""
     if TASK["way"] == "take":
         async for values in stream.take(MANY, within=1):

@@ -32,16 +32,20 @@ _SWEEP: Final = 4320  # a day: 14 days and a day stay below the 15.2 at which ti
 
 
 class Blocks(NamedTuple):
-    """Arrays of a `Memory`, as compiled code takes them."""
+    """Arrays of a `Memory`, as compiled code takes them.
 
-    entries: tuple[NDArray[np.uint32], ...]
-    """A 2-D array a size class: block, entry."""
-    free: tuple[NDArray[np.int32], ...]
-    free_count: NDArray[np.int64]
-    need: NDArray[np.int64]
-    """[1] size class + 1 that `recall` found without a free block, else 0."""
+    All blocks lie in one array, at *places* of `WAYS` entries each: to pick from a tuple of arrays, one a size, costs more
+    than the look itself, since compiled code counts a reference to every one of them.
+    """
+
+    entries: NDArray[np.uint32]
+    """The first entry of a free block is the place of the next free one of its class."""
+    free: NDArray[np.int64]
+    """[classes] place of the first free block of each size class; 0 where there is none."""
+    room: NDArray[np.int64]
+    """[2] first place that was never given out; size class + 1 that `recall` found without a block, else 0."""
     head: NDArray[np.int32]
-    """[slots, 2]: block * 8 + size class + 1, or 0 without a block; granule of the last sweep."""
+    """[slots, 2]: place * 8 + size class + 1, or 0 without a block; granule of the last sweep."""
     overflowed: NDArray[np.bool_]
 
 
@@ -54,38 +58,49 @@ def age_of(entry: int, now: int) -> int:
 
 @compiled
 def allocate(b: Blocks, slot: int, size_class: int) -> int:
-    """Give ``slot`` an empty block; returns its number, or -1 when none of the class is free."""
-    count = b.free_count[size_class]
-    if count == 0:
-        b.need[0] = size_class + 1
-        return -1
-    b.free_count[size_class] = count - 1
-    place = b.free[size_class][count - 1]
+    """Give ``slot`` an empty block; returns its place, or -1 when there is no room for one."""
+    place = b.free[size_class]
+    if place > 0:
+        b.free[size_class] = b.entries[place * WAYS]
+        b.entries[place * WAYS] = 0
+    else:
+        place = b.room[0]
+        if (place + (1 << size_class)) * WAYS > b.entries.size:
+            b.room[1] = size_class + 1
+            return -1
+        b.room[0] = place + (1 << size_class)
     b.head[slot, 0] = place * 8 + size_class + 1
     return signed(place)
 
 
 @compiled
-def release(b: Blocks, slot: int) -> None:
-    """Give the slot's block back, emptied."""
-    head = b.head[slot, 0]
-    if head == 0:
-        return
-    size_class, place = head % 8 - 1, head // 8
-    b.entries[size_class][place][:] = 0
-    b.free[size_class][b.free_count[size_class]] = place
-    b.free_count[size_class] += 1
-    b.head[slot, 0] = 0
+def _free(b: Blocks, size_class: int, place: int) -> None:
+    """Take a block back."""
+    start = place * WAYS
+    for at in range(start, start + (WAYS << size_class)):
+        b.entries[at] = 0
+    b.entries[start] = b.free[size_class]
+    b.free[size_class] = place
 
 
 @compiled
-def _sweep(b: Blocks, slot: int, block: NDArray[np.uint32], now: int) -> None:
+def release(b: Blocks, slot: int) -> None:
+    """Give the slot's block back, emptied."""
+    head = signed(b.head[slot, 0])
+    if head > 0:
+        b.head[slot, 0] = 0
+        _free(b, head % 8 - 1, head // 8)
+
+
+@compiled
+def _sweep(b: Blocks, slot: int, start: int, size: int, now: int) -> None:
     last = signed(b.head[slot, 1])
-    for i in range(block.size):
+    for at in range(start, start + size):
+        entry = signed(b.entries[at])
         # Reckoned from the last sweep: no entry was older than the horizon then, and none is newer than a day after it.
-        met = (signed(block[i]) - last) & 0xFFFF
-        if block[i] != 0 and now - last - (met if met <= _SWEEP else met - 0x10000) > HORIZON:
-            block[i] = 0
+        met = (entry - last) & 0xFFFF
+        if entry != 0 and now - last - (met if met <= _SWEEP else met - 0x10000) > HORIZON:
+            b.entries[at] = 0
     b.head[slot, 1] = now
 
 
@@ -95,38 +110,35 @@ def _bucket(tag: int, second: bool, size: int) -> int:
 
 
 @compiled
-def _put(block: NDArray[np.uint32], entry: np.uint32) -> bool:
-    tag = signed(entry) >> 16
+def _put(entries: NDArray[np.uint32], start: int, size: int, entry: int) -> bool:
     best, best_room = -1, 0
     for second in (False, True):
-        start = _bucket(tag, second, block.size)
-        room, at = 0, -1
-        for i in range(start, start + WAYS):
-            if block[i] == 0:
+        bucket = start + _bucket(entry >> 16, second, size)
+        room, place = 0, -1
+        for at in range(bucket, bucket + WAYS):
+            if entries[at] == 0:
                 room += 1
-                at = i
+                place = at
         if room > best_room:
-            best, best_room = at, room
+            best, best_room = place, room
     if best < 0:
         return False
-    block[best] = entry
+    entries[best] = entry
     return True
 
 
 @compiled
 def _grow(b: Blocks, slot: int) -> bool:
-    head = b.head[slot, 0]
-    old_class, old_place = head % 8 - 1, head // 8
-    place = allocate(b, slot, old_class + 1)
-    if place < 0:
+    head = signed(b.head[slot, 0])
+    size_class, old = head % 8 - 1, head // 8
+    new = allocate(b, slot, size_class + 1)
+    if new < 0:
         return False
-    old, new = b.entries[old_class][old_place], b.entries[old_class + 1][place]
-    for i in range(old.size):
-        if old[i] != 0 and not _put(new, old[i]):
+    size = WAYS << size_class
+    for at in range(old * WAYS, old * WAYS + size):
+        if b.entries[at] != 0 and not _put(b.entries, new * WAYS, 2 * size, signed(b.entries[at])):
             b.overflowed[slot] = True
-        old[i] = 0
-    b.free[old_class][b.free_count[old_class]] = old_place
-    b.free_count[old_class] += 1
+    _free(b, size_class, old)
     return True
 
 
@@ -136,62 +148,61 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # 
 
     ``now`` is the event time in granules since 1970, ``cap`` the largest size class of the actor's scope.
     """
-    head = b.head[slot, 0]
-    if head == 0:
+    if b.head[slot, 0] == 0:
         if allocate(b, slot, 0) < 0:
             return NEED
         b.head[slot, 1] = now
-        head = b.head[slot, 0]
     tag = signed(key >> np.uint64(48))
     fresh = np.uint32(max(tag << 16 | now & 0xFFFF, 1))
     while True:
-        size_class = head % 8 - 1
-        block = b.entries[size_class][head // 8]
+        head = signed(b.head[slot, 0])
+        size_class, start = head % 8 - 1, head // 8 * WAYS
+        size = WAYS << size_class
         if now - b.head[slot, 1] > _SWEEP:
-            _sweep(b, slot, block, now)
+            _sweep(b, slot, start, size, now)
         oldest, oldest_age = 0, -1
         room, place = 0, -1
         for second in (False, True):
-            start = _bucket(tag, second, block.size)
-            free, at = 0, -1
-            for i in range(start, start + WAYS):
-                entry = signed(block[i])
+            bucket = start + _bucket(tag, second, size)
+            free, free_at = 0, -1
+            for at in range(bucket, bucket + WAYS):
+                entry = signed(b.entries[at])
                 if entry == 0:
                     free += 1
-                    at = i
+                    free_at = at
                     continue
                 age = age_of(entry, now)
                 if entry >> 16 == tag and age <= HORIZON:
                     if age > 0:
-                        block[i] = fresh
+                        b.entries[at] = fresh
                     return age
                 if age > oldest_age:
-                    oldest, oldest_age = i, age
+                    oldest, oldest_age = at, age
             if free > room:
-                room, place = free, at
+                room, place = free, free_at
             if size_class == 0:
                 break
         if room > 0 or oldest_age > HORIZON:
-            block[place if room > 0 else oldest] = fresh
+            b.entries[place if room > 0 else oldest] = fresh
             return NEW
         if size_class >= cap:
-            block[oldest] = fresh
+            b.entries[oldest] = fresh
             b.overflowed[slot] = True
             return NEW
         if not _grow(b, slot):
             return NEED
-        head = b.head[slot, 0]
 
 
 @compiled
 def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
     """Keys that ``slot`` met within ``horizon`` granules, and those among them whose tag is odd."""
-    head = b.head[slot, 0]
+    head = signed(b.head[slot, 0])
     count, odd = 0, 0
     if head == 0:
         return count, odd
-    for word in b.entries[head % 8 - 1][head // 8]:
-        entry = signed(word)
+    start = head // 8 * WAYS
+    for at in range(start, start + (WAYS << (head % 8 - 1))):
+        entry = signed(b.entries[at])
         if entry != 0 and age_of(entry, now) <= horizon:
             count += 1
             odd += (entry >> 16) & 1
@@ -202,10 +213,10 @@ class Memory:
     """Blocks of all slots, with room that grows by a quarter at a time."""
 
     def __init__(self) -> None:
-        empty = tuple(np.zeros((0, size), np.uint32) for size in SIZES)
-        free = tuple(np.zeros(0, np.int32) for _ in SIZES)
-        counts, need = np.zeros(len(SIZES), np.int64), np.zeros(1, np.int64)
-        self.blocks = Blocks(empty, free, counts, need, np.zeros((0, 2), np.int32), np.zeros(0, np.bool_))
+        # Place 0 is never given out, so that 0 says that there is none.
+        first = np.array([1, 0], np.int64)
+        heads, overflowed = np.zeros((0, 2), np.int32), np.zeros(0, np.bool_)
+        self.blocks = Blocks(np.zeros(WAYS, np.uint32), np.zeros(len(SIZES), np.int64), first, heads, overflowed)
 
     def grow_slots(self, slots: int) -> None:
         """Make room for ``slots`` actors."""
@@ -217,24 +228,17 @@ class Memory:
     @property
     def wanting(self) -> bool:
         """`recall` asked for more blocks."""
-        return bool(self.blocks.need[0])
+        return bool(self.blocks.room[1])
 
     def grow_needed(self) -> None:
-        """Add blocks of the class that `recall` found wanting."""
-        wanted, old = int(self.blocks.need[0]) - 1, self.blocks
-        old.need[0] = 0
-        entries, free = list(old.entries), list(old.free)
-        have, unused = len(entries[wanted]), int(old.free_count[wanted])
-        more = max(have // 4, 64)
-        entries[wanted] = np.concatenate([entries[wanted], np.zeros((more, SIZES[wanted]), np.uint32)])
-        free[wanted] = np.zeros(have + more, np.int32)
-        free[wanted][:unused] = old.free[wanted][:unused]
-        free[wanted][unused : unused + more] = np.arange(have, have + more)
-        old.free_count[wanted] += more
-        self.blocks = old._replace(entries=tuple(entries), free=tuple(free))
+        """Make room for the block that `recall` found wanting, and for more."""
+        old = self.blocks.entries
+        entries = np.zeros(old.size + max(old.size // 4 // WAYS * WAYS, 8 * SIZES[-1]), np.uint32)
+        entries[: old.size] = old
+        self.blocks.room[1] = 0
+        self.blocks = self.blocks._replace(entries=entries)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        b = self.blocks
-        return sum(a.nbytes for a in (*b.entries, *b.free, b.head, b.overflowed))
+        return sum(array.nbytes for array in self.blocks)

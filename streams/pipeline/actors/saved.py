@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
-from streams.pipeline.actors.memory import SIZES, Blocks, Memory, allocate, release
+from streams.pipeline.actors.memory import SIZES, WAYS, Blocks, Memory, allocate, release
 from streams.pipeline.actors.store import Actors
 
 
@@ -56,8 +56,8 @@ def restore(actors: Actors, saved: Saved) -> None:
 
 def _save_memory(memory: Memory, slots: NDArray[np.int32]) -> _SavedMemory:
     heads = memory.blocks.head[slots]
-    classes, places = heads[:, 0] % 8 - 1, heads[:, 0] // 8
-    entries = [memory.blocks.entries[k][places[classes == k]] for k in range(len(SIZES))]
+    classes, starts = heads[:, 0] % 8 - 1, heads[:, 0].astype(np.int64) // 8 * WAYS
+    entries = [memory.blocks.entries[starts[classes == k][:, None] + np.arange(size)] for k, size in enumerate(SIZES)]
     return _SavedMemory(heads, memory.blocks.overflowed[slots], entries)
 
 
@@ -81,5 +81,5 @@ def _release_all(blocks: Blocks, slots: NDArray[np.int32]) -> None:
 @compiled
 def _fill(blocks: Blocks, slots: NDArray[np.int32], size_class: int, entries: NDArray[np.uint32]) -> None:
     for i in range(slots.size):
-        place = allocate(blocks, slots[i], size_class)
-        blocks.entries[size_class][place][:] = entries[i]
+        start = allocate(blocks, slots[i], size_class) * WAYS
+        blocks.entries[start : start + entries.shape[1]] = entries[i]

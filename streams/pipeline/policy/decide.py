@@ -8,7 +8,7 @@ for a day.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,14 @@ class Lift:
     """When it ended."""
 
 
+class Standing(NamedTuple):
+    """The record on the blocks topic that an actor has."""
+
+    until_us: int
+    actor: Actor
+    mode: BlockMode
+
+
 Decision = Alert | Block | Lift
 
 
@@ -57,7 +65,7 @@ class Decider:
         self._exemptions = Exemptions(settings)
         self._config = config
         self._open: dict[int, Episode] = {}
-        self._blocked: dict[int, tuple[int, Actor]] = {}
+        self._blocked: dict[int, Standing] = {}
         self._next_us = _NEVER
         self._closed: list[Incident] = []
 
@@ -155,13 +163,12 @@ class Decider:
         if not strong or self._spared(episode, accounts, actors, moment):
             return None
         mode = BlockMode.ENFORCE if enforced else BlockMode.SHADOW
-        if mode is BlockMode.SHADOW and self._blocked_until(episode.slot) > moment.event_us:
+        if mode is BlockMode.SHADOW and self._enforced(episode.slot):
             return None  # the topic keeps one record an actor: a shadow must not hide what is enforced
         why = {one.detector.name: one.explain(columns, row) for one in enforced or strong}
         until_us = moment.event_us + self._policy.block_s * US
-        if mode is BlockMode.ENFORCE:
-            self._blocked[episode.slot] = (until_us, episode.actor)
-            self._next_us = min(self._next_us, until_us)
+        self._blocked[episode.slot] = Standing(until_us, episode.actor, mode)
+        self._next_us = min(self._next_us, until_us)
         challenged = episode.actor.scope in self._policy.challenge_scopes
         return episode.block(
             Action.CHALLENGE if challenged else Action.BLOCK,
@@ -173,8 +180,8 @@ class Decider:
             moment,
         )
 
-    def _blocked_until(self, slot: int) -> int:
-        return self._blocked[slot][0] if slot in self._blocked else 0
+    def _enforced(self, slot: int) -> bool:
+        return slot in self._blocked and self._blocked[slot].mode is BlockMode.ENFORCE
 
     def _spared(self, episode: Episode, accounts: int, actors: Actors, moment: Moment) -> bool:
         """Nobody may be blocked by this: the actor is allowed, or people stand behind it."""
@@ -190,7 +197,7 @@ class Decider:
         episode = self._open.get(slot)
         if episode is not None and moment.event_us >= episode.last_us + self._policy.incident_close_s * US:
             yield self._close(episode, moment.watermark_us, moment.decided_us)
-        if slot in self._blocked and moment.event_us >= self._blocked[slot][0]:
+        if slot in self._blocked and moment.event_us >= self._blocked[slot].until_us:
             yield self._lift(slot)
 
     def _close(self, episode: Episode, watermark_us: int, decided_us: int) -> Alert:
@@ -202,8 +209,8 @@ class Decider:
         return episode.alert(AlertStatus.CLOSED, at)
 
     def _lift(self, slot: int) -> Lift:
-        until_us, actor = self._blocked.pop(slot)
-        return Lift(actor, until_us)
+        ended = self._blocked.pop(slot)
+        return Lift(ended.actor, ended.until_us)
 
     def pass_time(self, now_us: int, decided_us: int) -> Iterator[Decision]:
         """Close incidents and lift blocks whose time has come by the watermark ``now_us``."""
@@ -212,9 +219,11 @@ class Decider:
             return
         for episode in [e for e in self._open.values() if now_us >= e.last_us + close_us]:
             yield self._close(episode, now_us, decided_us)
-        for slot in [slot for slot, (until_us, _) in self._blocked.items() if now_us >= until_us]:
+        for slot in [slot for slot, standing in self._blocked.items() if now_us >= standing.until_us]:
             yield self._lift(slot)
-        due = [e.last_us + close_us for e in self._open.values()] + [until for until, _ in self._blocked.values()]
+        due = [e.last_us + close_us for e in self._open.values()] + [
+            standing.until_us for standing in self._blocked.values()
+        ]
         self._next_us = min(due, default=_NEVER)
 
     def moment(self, event_us: int, decided_us: int, watermark_us: int, complete: bool, model: str) -> Moment:

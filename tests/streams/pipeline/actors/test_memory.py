@@ -133,9 +133,9 @@ def test_blocks_come_back() -> None:
         for number in range(12):
             memory.recall(slot, number, START)
     blocks = memory.memory.blocks
-    in_use = [len(entries) - int(free) for entries, free in zip(blocks.entries, blocks.free_count, strict=True)]
-    assert in_use == [0, 200, 0, 0, 0, 0, 0]
-    assert not any(entries[free[:count]].any() for entries, free, count in zip(*blocks[:3], strict=True))
+    # Two hundred blocks of 16 entries, and one of 8 that each began with and left to the next.
+    assert int(blocks.room[0]) == 1 + 200 * 2 + 1
+    assert not blocks.entries[int(blocks.free[0]) * 8 :][:8].any()
 
 
 class TestAboveTheCap:
@@ -165,10 +165,9 @@ class TestAboveTheCap:
         for number in range(known):
             memory.recall(0, number, START)
         blocks = memory.memory.blocks
-        before = [entries.copy() for entries in blocks.entries]
+        before = blocks.entries.copy()
         false = 0
         for number in range(10_000, 14_000):
             false += recall(blocks, 0, np.uint64(profile(number)), START, 0) >= 0
-            for entries, was in zip(blocks.entries, before, strict=True):
-                entries[:] = was
+            blocks.entries[:] = before
         assert false / 4_000 <= 1.5 * known / 32_768

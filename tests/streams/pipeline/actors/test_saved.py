@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.actor import Scope
 from schemas.sighting import Flag
-from streams.pipeline.actors.memory import Memory
+from streams.pipeline.actors.memory import SIZES, WAYS, Memory
 from streams.pipeline.actors.saved import restore, save
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
@@ -46,7 +46,7 @@ def remembered(memory: Memory, slot: int) -> tuple[list[int], bool, list[int]]:
     """Head without the block's number, whether it overflowed, and the entries in their places."""
     blocks = memory.blocks
     head = int(blocks.head[slot, 0])
-    entries = blocks.entries[head % 8 - 1][head // 8].tolist() if head else []
+    entries = block_at(memory, head // 8, head % 8 - 1).tolist() if head else []
     return [head % 8, int(blocks.head[slot, 1])], bool(blocks.overflowed[slot]), entries
 
 
@@ -60,14 +60,32 @@ def picture(actors: Actors) -> list[Any]:
     return [plain, memories]
 
 
+def block_at(memory: Memory, place: int, size_class: int) -> NDArray[np.uint32]:
+    """Entries of the block at a place."""
+    return memory.blocks.entries[place * WAYS :][: SIZES[size_class]]
+
+
+def free_places(memory: Memory, size_class: int) -> list[int]:
+    """Places of the free blocks of a class, which must be empty."""
+    places, place = [], int(memory.blocks.free[size_class])
+    while place:
+        block = block_at(memory, place, size_class)
+        assert not block[1:].any()
+        places.append(place)
+        place = int(block[0])
+    return places
+
+
 def assert_sound(memory: Memory) -> None:
-    """Every block is either free and empty or has exactly one owner."""
+    """Every block is either free and empty or has exactly one owner, and there is no room between blocks."""
+    blocks = [(place, SIZES[k]) for k in range(len(SIZES)) for place in free_places(memory, k)]
     heads = memory.blocks.head[:, 0]
-    for size_class, entries in enumerate(memory.blocks.entries):
-        free = memory.blocks.free[size_class][: int(memory.blocks.free_count[size_class])].tolist()
-        owned = (heads[heads % 8 - 1 == size_class] // 8).tolist()
-        assert sorted(free + owned) == list(range(len(entries)))
-        assert not entries[free].any()
+    blocks += [(int(head) // 8, SIZES[int(head) % 8 - 1]) for head in heads[heads > 0]]
+    end = 1
+    for place, size in sorted(blocks):
+        assert place == end
+        end += size // WAYS
+    assert end == memory.blocks.room[0]
 
 
 sights = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 90_000), st.integers(0, 400)), max_size=250)

@@ -214,9 +214,11 @@ class TestMode:
 class TestBlocks:
     """What enforcement is told."""
 
-    def test_expiry(self) -> None:
-        """Every block ends an hour after the event that made it, says why, and is lifted then."""
-        decided = Decided([*views(START_S, 12, account="u1"), request_of(START_S + 4_000, "x", account="u2")])
+    @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.ENFORCE])
+    def test_expiry(self, mode: Mode) -> None:
+        """Every block, in shadow too, ends an hour after the event that made it, says why, and is lifted then."""
+        values = [*views(START_S, 12, account="u1"), request_of(START_S + 4_000, "x", account="u2")]
+        decided = Decided(values, mode=mode)
         block = decided.blocks()[0]
         assert parse_time_us(block.until) - parse_time_us(block.event_time) == 3_600 * 1_000_000
         assert block.detectors == ["profile_rate"]
