@@ -32,7 +32,6 @@ HERE: Final = Path(__file__).parent
 BUILD: Final = HERE.parent / "build" / "demo"
 MUST_FIND: Final = frozenset({"burst", "id_walk", "fleet"})
 PARTITIONS: Final = 4
-PACE: Final = Pace(quiet_s=15.0, scrapers_s=40.0)
 READY_S: Final = 180.0
 JUDGED_S: Final = 60.0
 
@@ -43,7 +42,7 @@ def main() -> int:
     console = Console()
     try:
         with broker(arguments.bootstrap) as bootstrap:
-            return run(bootstrap, arguments.seed, arguments.keep, console)
+            return run(bootstrap, arguments, console)
     except KeyboardInterrupt:
         return 130
     except (WeirError, RuntimeError) as error:
@@ -57,6 +56,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--bootstrap", help="a broker of yours, host:port; its topics get names of their own")
     parser.add_argument("--keep", action="store_true", help="keep broker and worker running at the end")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day")
+    parser.add_argument("--quiet-s", type=float, default=15.0, help="seconds that the quiet day takes")
+    parser.add_argument("--scrapers-s", type=float, default=40.0, help="seconds that the day with scrapers takes")
     return parser.parse_args()
 
 
@@ -70,20 +71,21 @@ def broker(bootstrap: str | None) -> Iterator[str]:
         yield embedded
 
 
-def run(bootstrap: str, seed: int, keep: bool, console: Console) -> int:
+def run(bootstrap: str, arguments: argparse.Namespace, console: Console) -> int:
     """Worker up, day through, summary out."""
     settings, file = configure(bootstrap)
     topics.create(bootstrap, topics.layouts(settings))
     with worker(file) as process:
         console.print("simulating two days of 2,000 people, and starting a worker (it compiles itself the first time)")
-        day = simulate(replace(PRESETS["demo"], seed=seed))
+        day = simulate(replace(PRESETS["demo"], seed=arguments.seed))
         wait_until_ready(process)
-        life = day.plan.quiet_days * 86_400 / PACE.quiet_s, day.plan.scraper_days * 86_400 / PACE.scrapers_s
+        pace = Pace(arguments.quiet_s, arguments.scrapers_s)
+        life = day.plan.quiet_days * 86_400 / pace.quiet_s, day.plan.scraper_days * 86_400 / pace.scrapers_s
         console.print(f"a quiet day at {life[0]:,.0f} times life, then one with scrapers at {life[1]:,.0f} times life")
         platform = Platform(settings, day, Truth(day.labels), console)
-        asyncio.run(platform.run(PACE, Judged(settings, process)))
+        asyncio.run(platform.run(pace, Judged(settings, process)))
         status = summary(platform, console)
-        if keep:
+        if arguments.keep:
             console.print(f"still running: broker {bootstrap}, topics {settings.kafka.prefix}…; Ctrl-C ends it")
             signal.pause()
     return status

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.brokers import Broker, has_kafka, kinds, running_embedded, running_kafka
+
+# Speed is never a test: a busy machine makes nothing wrong.
+hypothesis.settings.register_profile("weir", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("weir")
 
 USED = pytest.StashKey[list[str]]()
 

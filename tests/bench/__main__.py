@@ -2,152 +2,80 @@
 
 import argparse
 import asyncio
-import gc
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, cast
 
 from rich.console import Console
 
 from deploy.kafka.cluster import Cluster
-from streams.config import parse
-from streams.pipeline.warm_up import warm_up
-from tests.bench import baseline, latency, report, whole
+from tests.bench import report
+from tests.bench.bench import Bench, Options
 from tests.bench.kafka import ROOT
 from tests.bench.machine import facts
-from tests.bench.measure import Results
-from tests.bench.stages import Stages
-from tests.bench.traffic import KINDS, Kind, Traffic, half_past
+from tests.bench.traffic import KINDS, Kind
 
 DIRECTORY: Final = ROOT / "build" / "bench"
 FILE: Final = ROOT / "build" / "bench.json"
-WHOLE: Final = "whole, Kafka to Kafka, one worker"
-NEVER_MS: Final = 3_600_000
-"""So that no source partition counts as idle while it waits for the start."""
-BASE_EVENTS: Final = 100_000
-"""For stock Faust, which takes ten seconds for them."""
+QUICK: Final = {"events": 100_000, "runs": 1, "actors": "5000", "faust_events": 10_000, "seconds": 5.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to measure."""
-
-    events: int
-    runs: int
-    visitors: tuple[int, ...]
-    kinds: tuple[Kind, ...]
-    partitions: int
-    rate: int
-    seconds: float
-    bootstrap: str | None
-
-
-def options(arguments: Sequence[str] | None) -> Options:
-    """Those of the command line."""
+def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
+    """What the command line asks for, and the broker if it names one."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="of each run (default: 1000000)")
-    parser.add_argument("--runs", type=int, default=3, help="of each measurement (default: 3)")
-    parser.add_argument("--actors", default="5000,200000", help="visitors, comma separated (default: 5000,200000)")
-    parser.add_argument("--kind", choices=list(KINDS), action="append", help="of traffic (default: each)")
-    parser.add_argument("--partitions", type=int, default=8, help="of the topics (default: 8)")
-    parser.add_argument("--rate", type=int, default=20_000, help="events/s of the time to block (default: 20000)")
-    parser.add_argument(
-        "--seconds", type=float, default=30.0, help="of the time to block; 0: leave it out (default: 30)"
-    )
-    parser.add_argument("--bootstrap", help="a broker to use, instead of starting one")
-    parser.add_argument("--quick", action="store_true", help="a look at everything within a minute; figures are rough")
+    add = parser.add_argument
+    add("--events", type=int, default=1_000_000, help="of each run (default: 1000000)")
+    add("--runs", type=int, default=3, help="of each measurement (default: 3)")
+    add("--actors", default="5000,200000", help="visitors, comma separated (default: 5000,200000)")
+    add("--kind", choices=list(KINDS), action="append", help="of traffic (default: each)")
+    add("--partitions", type=int, default=8, help="of the topics (default: 8)")
+    add("--faust-events", type=int, default=100_000, help="for stock Faust (default: 100000)")
+    add("--rate", type=int, default=20_000, help="events/s while the time to block is measured (default: 20000)")
+    add("--seconds", type=float, default=30.0, help="for how long it is; 0: not at all (default: 30)")
+    add("--bootstrap", help="a broker to use, instead of starting one")
+    add("--quick", action="store_true", help="a look at everything within a minute; its figures are rough")
     given = parser.parse_args(arguments)
-    quick = {"events": 100_000, "runs": 1, "actors": "5000", "seconds": 5.0} if given.quick else {}
-    given = argparse.Namespace(**{**vars(given), **quick})
-    visitors = tuple(int(number) for number in str(given.actors).split(","))
-    kinds = tuple(cast("list[Kind]", given.kind or list(KINDS)))
-    return Options(
-        given.events, given.runs, visitors, kinds, given.partitions, given.rate, given.seconds, given.bootstrap
+    values = {**vars(given), **(QUICK if given.quick else {})}
+    return (
+        Options(
+            events=values["events"],
+            runs=values["runs"],
+            visitors=tuple(map(int, values["actors"].split(","))),
+            kinds=tuple(cast("list[Kind]", values["kind"] or list(KINDS))),
+            partitions=values["partitions"],
+            faust_events=values["faust_events"],
+            rate=values["rate"],
+            seconds=values["seconds"],
+        ),
+        values["bootstrap"],
     )
 
 
 @contextmanager
 def broker(bootstrap: str | None) -> Iterator[str]:
-    """The one that was named, or Apache Kafka of our own, with an empty directory."""
+    """The one that was named, or Apache Kafka of our own that begins empty."""
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    DIRECTORY.mkdir(parents=True)
     if bootstrap is not None:
         yield bootstrap
         return
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir(parents=True)
     with Cluster(DIRECTORY / "kafka") as cluster:
         yield cluster.bootstrap
     shutil.rmtree(DIRECTORY / "kafka")
 
 
-class Bench:
-    """One benchmark from its options to its results."""
-
-    def __init__(self, chosen: Options, bootstrap: str, console: Console) -> None:
-        self._chosen, self._bootstrap, self._console = chosen, bootstrap, console
-        self.results = Results()
-
-    async def run(self) -> None:
-        """Measure everything."""
-        settings = parse('[mode]\ndefault = "enforce"\n')
-        warm_up(settings)
-        for traffic in (Traffic(kind, visitors) for kind in self._chosen.kinds for visitors in self._chosen.visitors):
-            start_us = half_past(datetime.now(UTC), 3)
-            values = traffic.values(self._chosen.events, start_us)
-            stages = Stages(settings, traffic, values, self._chosen.partitions)
-            for number in range(self._chosen.runs):
-                self._say(f"{traffic}: run {number + 1} of {self._chosen.runs}")
-                stages.run(self.results)
-                gc.collect()
-                await self._whole(traffic, values, start_us, first=not self.results.rows or number == 0)
-        if self._chosen.seconds:
-            self._say("time to block")
-            await self._latency()
-
-    async def _whole(self, traffic: Traffic, values: list[bytes], start_us: int, *, first: bool) -> None:
-        place = whole.Place.make(self._bootstrap, self._chosen.partitions, DIRECTORY, NEVER_MS)
-        found = await whole.measure(place, traffic, values, start_us)
-        self.results.add(traffic, WHOLE, found.run)
-        size = next(size for size in self.results.sizes if size.traffic == str(traffic))
-        size.resident_bytes_each = found.grown_bytes / size.actors
-        await self._baselines(place, len(values), first and traffic.kind == self._chosen.kinds[0])
-        await place.remove()
-
-    async def _baselines(self, place: whole.Place, events: int, first: bool) -> None:
-        """Read the same topic by other ways; what they do not look at makes no difference to them."""
-        self.results.add(report.ANY, baseline.GETMANY, await baseline.getmany(*self._where(place), events))
-        if first:
-            for way, name in baseline.FAUST_WAYS.items():
-                run = await baseline.stock_faust(self._bootstrap, place.requests, min(events, BASE_EVENTS), way)
-                self.results.add(report.ANY, name, run)
-
-    def _where(self, place: whole.Place) -> tuple[str, str, int]:
-        return self._bootstrap, place.requests, self._chosen.partitions
-
-    async def _latency(self) -> None:
-        place = whole.Place.make(self._bootstrap, self._chosen.partitions, DIRECTORY, idle_after_ms=2000)
-        traffic = Traffic("logged in", latency.VISITORS)
-        self.results.latency = await latency.measure(place, traffic, self._chosen.rate, self._chosen.seconds)
-        await place.remove()
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, style="dim", highlight=False)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    chosen, console = options(arguments), Console()
-    with broker(chosen.bootstrap) as bootstrap:
-        bench = Bench(chosen, bootstrap, console)
+    (chosen, named), console = read_options(arguments), Console(width=None if sys.stdout.isatty() else 120)
+    with broker(named) as bootstrap:
+        bench = Bench(chosen, bootstrap, DIRECTORY, console)
         asyncio.run(bench.run())
     about = {**facts(), "events": chosen.events, "runs": chosen.runs, "partitions": chosen.partitions}
     report.write(bench.results, about, FILE)
     report.show(bench.results, about, console)
-    console.print(f"written to {FILE.relative_to(Path.cwd()) if FILE.is_relative_to(Path.cwd()) else FILE}")
+    console.print(f"written to {FILE.relative_to(ROOT)}", highlight=False)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What reading alone costs by the ordinary ways: `getmany` of aiokafka, and a stock Faust agent. Nothing is done with a record."""
+"""What reading alone costs by the ordinary ways, when nothing is done with a record: plain aiokafka, stock Faust."""
 
 import asyncio
 import json

@@ -1,9 +1,9 @@
 """How long it takes from an event to the block that it leads to, at a steady rate.
 
-Ordinary visitors make most of the traffic. Scrapers among them begin one after the other, each an account that goes over
-the limits within seconds. Every event has the time at which it is handed to the producer. The wait of a block lasts from
-the time of the event that made the decision, which the record names, until a consumer has the record; the allowed lateness
-is part of it.
+Ordinary visitors make most of the traffic. Scrapers among them begin one after the other, each an account that goes
+over the limits within seconds. Every event has the time at which it is handed to the producer. The wait of a block
+lasts from the time of the event that made the decision, which the record names, until a consumer has the record; the
+allowed lateness is part of it.
 """
 
 import asyncio
@@ -47,13 +47,14 @@ async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: fl
             await feeder.wake(worker)
             watcher = Watcher(blocks, time.time_ns() // 1000 + int(SETTLE_S * 1e6))
             watching = asyncio.create_task(watcher.watch())
-            per_s = await feeder.feed(SETTLE_S + seconds)
+            with worker.timed(0) as run:
+                per_s = await feeder.feed(SETTLE_S + seconds)
             await asyncio.sleep(DRAIN_S)
             watching.cancel()
         worker.check()
     finally:
         worker.stop()
-    return latency(watcher.waits_ms, per_s)
+    return latency(watcher.waits_ms, per_s, run.cpu_s / run.wall_s)
 
 
 def _reading(place: Place) -> AIOKafkaConsumer:

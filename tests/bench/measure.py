@@ -1,5 +1,6 @@
 """Figures: what was done in how much time, once and several times."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ class Run:
     events: int
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """Of the machine over the minute before: what others did may have slowed the run."""
 
     @property
     def per_s(self) -> float:
@@ -68,6 +71,8 @@ class Latency:
 
     events_per_s: float
     """As the feeder kept it up."""
+    cores: float
+    """That the worker kept busy meanwhile."""
     blocks: int
     p50_ms: float
     p99_ms: float
@@ -100,8 +105,8 @@ def timed(events: int) -> Iterator[Run]:
     run.cpu_s, run.wall_s = time.process_time() - cpu, time.perf_counter() - wall
 
 
-def latency(waits_ms: Sequence[float], events_per_s: float) -> Latency:
+def latency(waits_ms: Sequence[float], events_per_s: float, cores: float) -> Latency:
     """Percentiles of at least two waits: the smallest that so many in a hundred do not pass."""
     ordered = sorted(waits_ms)
     cuts = statistics.quantiles(ordered, n=100, method="inclusive")
-    return Latency(events_per_s, len(ordered), cuts[49], cuts[98], ordered[-1])
+    return Latency(events_per_s, cores, len(ordered), cuts[49], cuts[98], ordered[-1])

@@ -44,12 +44,11 @@ def show(results: Results, about: dict[str, object], console: Console) -> None:
     console.print(_sizes(results))
     if results.latency is not None:
         found = results.latency
-        console.print(
-            f"event to block at {found.events_per_s:,.0f} events/s: "
-            f"p50 {found.p50_ms:,.0f} ms, p99 {found.p99_ms:,.0f} ms, max {found.max_ms:,.0f} ms ({found.blocks} blocks)"
-        )
+        waits = f"p50 {found.p50_ms:,.0f} ms, p99 {found.p99_ms:,.0f} ms, most {found.max_ms:,.0f} ms"
+        load = f"{found.events_per_s:,.0f} events/s, which keep {found.cores:.2f} cores busy"
+        console.print(f"event to block at {load}: {waits} ({found.blocks} blocks)")
     for kind, meaning in KINDS.items():
-        console.print(f"{kind}: {meaning}")
+        console.print(f"{kind}: {meaning}", highlight=False)
     console.print("; ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
 
 
@@ -66,10 +65,10 @@ def cpu_us(run: Run) -> float:
 def _rates(results: Results) -> Table:
     table = Table(title="events/s and CPU, median (least to most)")
     for name in ("traffic, visitors", "what"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("events/s", "CPU us/event"):
         table.add_column(name, justify="right")
-    for row in results.rows:
+    for row in sorted(results.rows, key=lambda row: row.traffic == ANY):
         rate, cpu = spread(row.runs, per_s), spread(row.runs, cpu_us)
         table.add_row(row.traffic, row.what, _spelled(rate, ",.0f"), _spelled(cpu, ".2f"))
     return table

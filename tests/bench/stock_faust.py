@@ -1,4 +1,4 @@
-"""A Faust app as its manual writes one: run by `baseline.stock_faust`, which gives it a task and reads a line of JSON."""
+"""A Faust app as its manual writes one; `baseline.stock_faust` gives it a task and reads a line of JSON."""
 
 import json
 import os

@@ -13,8 +13,8 @@ from streams.pipeline.batch import Batch
 
 Kind = Literal["logged in", "anonymous"]
 KINDS: Final[dict[Kind, str]] = {
-    "logged in": "account, session, ip, net, asn, fingerprint: account and session answer, the others remember who came",
-    "anonymous": "session, ip, net, asn, fingerprint: each remembers who came and answers for what was seen",
+    "logged in": "account, session, ip, net, asn, fingerprint; the first two answer, the others remember who came",
+    "anonymous": "session, ip, net, asn, fingerprint; all answer, and all but the first remember who came",
 }
 """Which actors each event names, and what is done for them."""
 

@@ -1,9 +1,9 @@
 """The whole path, from Kafka to Kafka, with one worker process.
 
 The events are written in a transaction that is still open when the worker starts. It waits before them, warm, with an
-assignment, and a few events behind it. At the commit they are there all at once, and the clock starts. The last ones are bursts of
-accounts or addresses, one for each activity partition, and their alerts end the run: by then all before them is judged. So
-neither starting up nor the interval of commits is in the figure, and filling and emptying the path is.
+assignment, and a few events behind it. At the commit they are there all at once, and the clock starts. The last ones
+are bursts of accounts or addresses, one for each activity partition, and their alerts end the run: by then all before
+them is judged. So neither starting up nor the interval of commits is in the figure; filling and emptying the path is.
 """
 
 import uuid
@@ -48,7 +48,8 @@ class Place:
         text = (
             '[mode]\ndefault = "enforce"\n\n'
             f'[input]\ntopic = "{name}-requests"\nidle_after_ms = {idle_after_ms}\n\n'
-            f'[kafka]\nbootstrap = "{bootstrap}"\napplication = "{name}"\nprefix = "{name}-"\npartitions = {partitions}\n'
+            f'[kafka]\nbootstrap = "{bootstrap}"\napplication = "{name}"\nprefix = "{name}-"\n'
+            f"partitions = {partitions}\n"
         )
         config = directory / f"{name}.toml"
         config.write_text(text)

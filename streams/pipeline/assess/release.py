@@ -12,14 +12,22 @@ A source that says it is idle holds nobody up. What comes behind the bound is la
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from schemas.errors import GapError
-from streams.pipeline.rows import NOTHING, Rows, join
+from streams.pipeline.rows import Rows, join
 
 LONG_AGO: Final = -(1 << 62)
+
+
+class Held(NamedTuple):
+    """Rows that wait, and their times from first to last: most looks need no more than these two."""
+
+    rows: Rows
+    first_us: int
+    last_us: int
 
 
 @dataclass(slots=True)
@@ -30,7 +38,7 @@ class Source:
     """Next offset to apply; what lies below is a duplicate."""
     watermark_us: int = LONG_AGO
     idle: bool = False
-    held: list[Rows] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
 
 
 class Release:
@@ -66,8 +74,10 @@ class Release:
         if watermark_us >= 0:
             source.watermark_us = max(source.watermark_us, watermark_us)
         if len(rows):
-            self.late += int(np.count_nonzero(rows.time_us < self._let_go))
-            source.held.append(rows)
+            held = _held(rows)
+            if held.first_us < self._let_go:
+                self.late += int(np.count_nonzero(rows.time_us < self._let_go))
+            source.held.append(held)
 
     def bound(self) -> int:
         """Event time before which nothing more is expected; it never falls."""
@@ -87,26 +97,29 @@ class Release:
 
     def earliest(self) -> int:
         """Time of the earliest row that waits; far in the future when none does."""
-        times = [int(rows.time_us.min()) for source in self._sources.values() for rows in source.held]
-        return min(times, default=-LONG_AGO)
+        return min((held.first_us for source in self._sources.values() for held in source.held), default=-LONG_AGO)
 
     @property
     def held(self) -> int:
         """Rows that wait."""
-        return sum(len(rows) for source in self._sources.values() for rows in source.held)
+        return sum(len(held.rows) for source in self._sources.values() for held in source.held)
+
+
+def _held(rows: Rows) -> Held:
+    return Held(rows, int(rows.time_us.min()), int(rows.time_us.max()))
 
 
 def _split(source: Source, before_us: int) -> Iterable[Rows]:
     let_go: list[Rows] = []
-    held: list[Rows] = []
-    for rows in source.held:
-        early = rows.time_us < before_us
-        if early.all():
-            let_go.append(rows)
-        elif early.any():
-            let_go.append(rows.pick(early))
-            held.append(rows.pick(~early))
+    kept: list[Held] = []
+    for held in source.held:
+        if held.last_us < before_us:
+            let_go.append(held.rows)
+        elif held.first_us >= before_us:
+            kept.append(held)
         else:
-            held.append(rows)
-    source.held = held
-    return let_go or (NOTHING,)
+            early = held.rows.time_us < before_us
+            let_go.append(held.rows.pick(early))
+            kept.append(_held(held.rows.pick(~early)))
+    source.held = kept
+    return let_go

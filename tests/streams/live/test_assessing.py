@@ -200,7 +200,7 @@ def test_patience_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.take(0, 10)
     stage.made[0].settled = False
     stage.take(10, 11)
-    now[0] += 30.0
+    now[0] += KafkaSettings().model_wait_ms / 1000
     stage.take(11, 12)
     assert stage.acked == [10]
     now[0] += 0.1

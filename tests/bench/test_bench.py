@@ -1,0 +1,71 @@
+"""The benchmark itself, on a few events and without Kafka: it must not rot between the rare times it is run whole."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from tests.bench import report
+from tests.bench.bench import SETTINGS
+from tests.bench.measure import Latency, Results, latency
+from tests.bench.stages import Stages
+from tests.bench.traffic import KINDS, Kind, Traffic, half_past
+
+EVENTS = 3_000
+STAGES = ["decode", "observe (with decode)", "assess"]
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def measured(request: pytest.FixtureRequest) -> Results:
+    """Two runs over the stages."""
+    kind: Kind = request.param
+    traffic, results = Traffic(kind, 200), Results()
+    stages = Stages(SETTINGS, traffic, traffic.values(EVENTS, half_past(datetime.now(UTC), 3)), 4)
+    stages.run(results)
+    stages.run(results)
+    return results
+
+
+def test_stages(measured: Results) -> None:
+    """Each stage has a row with a run for each time it ran, over all events."""
+    assert [row.what for row in measured.rows] == STAGES
+    assert all([run.events for run in row.runs] == [EVENTS, EVENTS] for row in measured.rows)
+    assert all(run.wall_s > 0 and run.cpu_s > 0 for row in measured.rows for run in row.runs)
+
+
+def test_sizes(measured: Results) -> None:
+    """Every actor that the traffic names is held: visitors in one or two scopes, sessions, and few groups."""
+    (size,) = measured.sizes
+    persons = 600 if size.traffic.startswith("logged in") else 400
+    assert persons < size.actors < persons + 50
+    assert size.bytes_each > 0
+
+
+def test_report(measured: Results, tmp_path: Path) -> None:
+    """The file can be read by a program, the table by a person."""
+    file, console = tmp_path / "build" / "bench.json", Console(record=True, width=120)
+    report.write(measured, {"cores": 2}, file)
+    report.show(measured, {"cores": 2}, console)
+    read = msgspec.json.decode(file.read_bytes())
+    assert [row["what"] for row in read["rows"]] == STAGES
+    assert read["rows"][0]["events_per_s"]["low"] <= read["rows"][0]["events_per_s"]["median"]
+    shown = console.export_text()
+    assert all(stage in shown for stage in STAGES)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_traffic(kind: Kind) -> None:
+    """Events are some 450 bytes, in the order of their times, and the same for the same seed."""
+    values = Traffic(kind, 50).values(500, 0)
+    assert 400 < sum(map(len, values)) / len(values) < 500
+    assert values == sorted(values, key=lambda value: value[:40])
+    assert values == Traffic(kind, 50).values(500, 0)
+    assert values != Traffic(kind, 50, seed=2).values(500, 0)
+
+
+def test_latency() -> None:
+    """Percentiles of a hundred and one waits from 0 to 100 are the waits of that number."""
+    found = latency([float(wait) for wait in range(101)], 20_000, 0.5)
+    assert found == Latency(20_000, 0.5, 101, 50.0, 99.0, 100.0)
