@@ -8,8 +8,7 @@ import pytest
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
 from streams import config
-from streams.pipeline.assess import assessor
-from streams.pipeline.assess import enforcement
+from streams.pipeline.assess import assessor, enforcement
 from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.decide import Decision
