@@ -100,5 +100,5 @@ def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: C
     def new_assessor(partition: int) -> Assessor:
         return Assessor(settings, detectors, models, revision, partition, partitions.requests)
 
-    feed = ModelFeed(settings.kafka, partitions.model, models)
+    feed = ModelFeed(settings.kafka, partitions.model)
     Assessing(app, new_assessor, feed, models, clock, tally, settings.kafka)

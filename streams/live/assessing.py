@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -72,6 +73,8 @@ class Assessing:
         self._sender = Sender(app, settings.prefix)
         self._owned: dict[int, Owned] = {}
         self._busy = asyncio.Lock()
+        # Kernels run without the interpreter's lock: beside them the loop reads, observes and sends.
+        self._judging = ThreadPoolExecutor(1, thread_name_prefix=STAGE)
         self._stream: StreamT[Batch] | None = None
         self._patience_s = settings.model_wait_ms / 1000
         self.topic = batch_topic(app, settings.prefix + topic.ACTIVITY.name, TopicOptions(rewind=True, late_acks=True))
@@ -102,7 +105,7 @@ class Assessing:
                 async with self._busy:
                     for owned in [owned for owned in self._owned.values() if owned.waiting]:
                         if self._is_current(owned.generation):
-                            await self._advance(owned, silent=False)
+                            await self._advance(owned, (), silent=False)
         except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
 
@@ -118,18 +121,23 @@ class Assessing:
         sent_before = count_below(batch, owned.silent_below)
         for part, silent in ((batch.values[:sent_before], True), (batch.values[sent_before:], False)):
             if part:
-                self._accept(owned.assessor, part)
-                await self._advance(owned, silent=silent)
+                await self._advance(owned, part, silent=silent)
         if not len(batch):
-            await self._advance(owned, silent=batch.hi <= owned.silent_below)
+            await self._advance(owned, (), silent=batch.hi <= owned.silent_below)
 
-    def _accept(self, assessor: Assessor, values: Sequence[bytes | None]) -> None:
-        release = assessor.release
-        late, duplicates = release.late, release.duplicates
+    def _judge(self, owned: Owned, values: Sequence[bytes | None], learned: Sequence[ModelDelta]) -> Outcome:
+        """What the one thread does that touches assessors and models."""
+        for delta in learned:
+            self._models.add(delta)
+        assessor, release = owned.assessor, owned.assessor.release
+        late, duplicates, judged = release.late, release.duplicates, assessor.judged
         for value in values:
             assessor.accept(decode(value or b""))
+        outcome = assessor.advance(self._clock, impatient=self._impatient(owned))
+        self._tally.judged += assessor.judged - judged
         self._tally.late += release.late - late
         self._tally.duplicates += release.duplicates - duplicates
+        return outcome
 
     def _own(self, batch: Batch, message: Message) -> Owned | None:
         """The state that ``batch`` belongs to; None when its partition was given away meanwhile."""
@@ -145,10 +153,9 @@ class Assessing:
         self._owned[batch.partition] = owned
         return owned
 
-    async def _advance(self, owned: Owned, *, silent: bool) -> None:
-        before = owned.assessor.judged
-        outcome = owned.assessor.advance(self._clock, impatient=self._impatient(owned))
-        self._tally.judged += owned.assessor.judged - before
+    async def _advance(self, owned: Owned, values: Sequence[bytes | None], *, silent: bool) -> None:
+        loop = asyncio.get_running_loop()
+        outcome = await loop.run_in_executor(self._judging, self._judge, owned, values, self._feed.take())
         await self._send(outcome, silent=silent)
         if outcome.settled:
             owned.due_since = None

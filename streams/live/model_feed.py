@@ -1,4 +1,4 @@
-"""Reads everything that any partition has learned, from the beginning of the model topic, into the worker's models."""
+"""Reads everything that any partition has learned, from the beginning of the model topic."""
 
 import asyncio
 from typing import Final
@@ -10,7 +10,6 @@ from schemas import topic
 from schemas.codec import MsgpackCodec
 from schemas.model import ModelDelta
 from streams.live.transport import stop_process
-from streams.pipeline.model.models import Models
 from streams.settings import KafkaSettings
 
 CODEC: Final = MsgpackCodec(ModelDelta)
@@ -20,10 +19,10 @@ POLL_MS: Final = 200
 class ModelFeed(Service):
     """A consumer without a group: every worker needs the whole topic."""
 
-    def __init__(self, settings: KafkaSettings, partitions: int, models: Models) -> None:
-        """Read the topic's ``partitions`` into ``models``."""
+    def __init__(self, settings: KafkaSettings, partitions: int) -> None:
+        """Read the topic's ``partitions``."""
         super().__init__()
-        self._models = models
+        self._deltas: list[ModelDelta] = []
         self.changed = asyncio.Event()
         """Set whenever deltas have come in; whoever waits for it clears it."""
         self._numbers = [TopicPartition(settings.prefix + topic.MODEL.name, number) for number in range(partitions)]
@@ -45,14 +44,18 @@ class ModelFeed(Service):
         """Leave."""
         await self._consumer.stop()
 
+    def take(self) -> list[ModelDelta]:
+        """What has come in since the last call."""
+        deltas, self._deltas = self._deltas, []
+        return deltas
+
     async def _read(self) -> None:
         try:
             while not self.should_stop:
                 await self._note_progress()
                 found = await self._consumer.getmany(timeout_ms=POLL_MS)
                 values = [record.value for records in found.values() for record in records if record.value is not None]
-                for value in values:
-                    self._models.add(CODEC.decode(value))
+                self._deltas += map(CODEC.decode, values)
                 if values:
                     self.changed.set()
         except Exception as error:  # noqa: BLE001 - without its model a worker would judge by an older one for ever

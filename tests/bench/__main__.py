@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, cast
 
 from rich.console import Console
@@ -17,8 +19,8 @@ from tests.bench.kafka import ROOT
 from tests.bench.machine import facts
 from tests.bench.traffic import KINDS, Kind
 
-DIRECTORY: Final = ROOT / "build" / "bench"
-FILE: Final = ROOT / "build" / "bench.json"
+BUILD: Final = ROOT / "build"
+FILE: Final = BUILD / "bench.json"
 QUICK: Final = {"events": 100_000, "runs": 1, "actors": "5000", "faust_events": 10_000, "seconds": 5.0}
 
 
@@ -54,23 +56,29 @@ def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
 
 
 @contextmanager
-def broker(bootstrap: str | None) -> Iterator[str]:
-    """The one that was named, or Apache Kafka of our own that begins empty."""
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir(parents=True)
+def broker(bootstrap: str | None, directory: Path) -> Iterator[str]:
+    """The one that was named, or Apache Kafka of our own in ``directory``."""
     if bootstrap is not None:
         yield bootstrap
         return
-    with Cluster(DIRECTORY / "kafka") as cluster:
+    with Cluster(directory / "kafka") as cluster:
         yield cluster.bootstrap
-    shutil.rmtree(DIRECTORY / "kafka")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory of this run alone, which goes when the run ends well: what workers said tells why one did not."""
+    BUILD.mkdir(exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
+    yield directory
+    shutil.rmtree(directory)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     (chosen, named), console = read_options(arguments), Console(width=None if sys.stdout.isatty() else 120)
-    with broker(named) as bootstrap:
-        bench = Bench(chosen, bootstrap, DIRECTORY, console)
+    with scratch() as directory, broker(named, directory) as bootstrap:
+        bench = Bench(chosen, bootstrap, directory, console)
         asyncio.run(bench.run())
     about = {**facts(), "events": chosen.events, "runs": chosen.runs, "partitions": chosen.partitions}
     report.write(bench.results, about, FILE)

@@ -1,5 +1,6 @@
 """One benchmark from its options to its results."""
 
+import asyncio
 import gc
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ NEVER_MS: Final = 3_600_000
 """So that no source partition counts as idle while it waits for the start."""
 SOON_MS: Final = 2_000
 HOURS_AGO: Final = 3
+RUN_S: Final = 600.0
+"""After which a run has failed: clients wait for a broker that went away for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class Bench:
 
     async def _whole(self, traffic: Traffic, values: list[bytes], start_us: int) -> None:
         place = self._place(NEVER_MS)
-        found = await whole.measure(place, traffic, values, start_us)
+        async with asyncio.timeout(RUN_S):
+            found = await whole.measure(place, traffic, values, start_us)
         self.results.add(traffic, WHOLE, found.run)
         size = next(size for size in self.results.sizes if size.traffic == str(traffic))
         size.resident_bytes_each = found.grown_bytes / size.actors

@@ -20,13 +20,15 @@ from streams.pipeline.observe.text import signed
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import SPANS, advance, count
 
-CONTACTS_CAP: Final = 6
-"""Size class up to which an actor's remembered contacts grow: 512."""
+CONTACTS_CAP: Final = 5
+"""Size class up to which an actor's remembered contacts grow: 256."""
+CROWD_CAP: Final = 6
+"""Likewise of an ASN or a fingerprint, which are few and have crowds behind them: 512."""
 MEMBERS_CAP: Final = 6
 """Likewise of the principals behind an address or group."""
 _VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
 _MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
-_ACCOUNT, _SESSION, _IP = int(Scope.ACCOUNT), int(Scope.SESSION), int(Scope.IP)
+_ACCOUNT, _SESSION, _IP, _ASN = int(Scope.ACCOUNT), int(Scope.SESSION), int(Scope.IP), int(Scope.ASN)
 _HEAD: Final = 4
 _DAY_US: Final = 86_400_000_000
 _DAY_GRANULES: Final = _DAY_US // GRANULE_US
@@ -116,7 +118,9 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
         if answers and flags[i] & _MISS == 0 and (kind[i] == _VIEW or kind[i] == _LOOKUP):
             # What comes late counts as met now: the rings never go back, and memory must agree with them.
             now = max(now, signed(words[s, _HEAD]))
-            age = recall(contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP)
+            age = recall(
+                contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP if scope[s] < _ASN else CROWD_CAP
+            )
             if age == NEED:
                 return i
             advance(words[s], cells[s], now)

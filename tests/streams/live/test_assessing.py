@@ -15,7 +15,7 @@ from faust.types import TP, EventT, StreamT
 from schemas.actor import Actor
 from schemas.model import VERSION, ModelDelta
 from streams.live import assessing
-from streams.live.assessing import Assessing, count_below
+from streams.live.assessing import Assessing, Owned, count_below
 from streams.live.model_feed import ModelFeed
 from streams.live.sending import Outgoing
 from streams.live.tally import Tally
@@ -100,7 +100,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     app = faust.App("assessing", broker="batch://localhost:9092")
     app.consumer_generation_id = 1
     made = Stage(app, Models(Settings().model, 1))
-    feed = cast(ModelFeed, SimpleNamespace(changed=made.changed))
+    feed = cast(ModelFeed, SimpleNamespace(changed=made.changed, take=list))
     one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), KafkaSettings())
     made.assessing = one
     made.states[TP(ACTIVITY, 0)] = PartitionState(10, 0, 20)
@@ -258,4 +258,4 @@ def test_count_below(offset: int, count: int) -> None:
 def test_a_message_that_is_none(stage: Stage) -> None:
     """A tombstone among sightings is an error, not an empty message."""
     with pytest.raises(Exception, match="a message of sightings is damaged"):
-        stage.assessing._accept(cast(Assessor, Scripted()), [None])
+        stage.assessing._judge(Owned(cast(Assessor, Scripted()), 1, 0), [None], [])
