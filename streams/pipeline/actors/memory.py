@@ -34,8 +34,8 @@ _SWEEP: Final = 4320  # a day: 14 days and a day stay below the 15.2 at which ti
 class Blocks(NamedTuple):
     """Arrays of a `Memory`, as compiled code takes them.
 
-    All blocks lie in one array, at *places* of `WAYS` entries each: to pick from a tuple of arrays, one a size, costs more
-    than the look itself, since compiled code counts a reference to every one of them.
+    All blocks lie in one array, at *places* of `WAYS` entries each: to pick from a tuple of arrays, one a size, costs
+    more than the look itself, since compiled code counts a reference to every one of them.
     """
 
     entries: NDArray[np.uint32]
