@@ -25,6 +25,8 @@ HORIZON: Final = 14 * 86_400 // 20
 """Granules after which a meeting is forgotten."""
 SIZES: Final = (8, 16, 32, 64, 128, 256, 512)
 WAYS: Final = 8
+SPARE: Final = 512
+"""Places that a memory has to spare at least when it grows."""
 NEW: Final = -1
 NEED: Final = -2
 """No free block of the class in ``need``; give it some and ask again."""
@@ -209,6 +211,21 @@ def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
     return count, odd
 
 
+@compiled
+def _gather(b: Blocks, entries: NDArray[np.uint32]) -> int:
+    """Move the blocks of all slots into ``entries``, one after another; the place behind them."""
+    place = 1
+    for slot in range(len(b.head)):
+        head = signed(b.head[slot, 0])
+        if head > 0:
+            start, to = head // 8 * WAYS, place * WAYS
+            for k in range(WAYS << (head % 8 - 1)):
+                entries[to + k] = b.entries[start + k]
+            b.head[slot, 0] = place * 8 + head % 8
+            place += 1 << (head % 8 - 1)
+    return place
+
+
 class Memory:
     """Blocks of all slots, with room that grows by a quarter at a time."""
 
@@ -231,12 +248,23 @@ class Memory:
         return bool(self.blocks.room[1])
 
     def grow_needed(self) -> None:
-        """Make room for the block that `recall` found wanting, and for more."""
-        old = self.blocks.entries
-        entries = np.zeros(old.size + max(old.size // 4 // WAYS * WAYS, 8 * SIZES[-1]), np.uint32)
-        entries[: old.size] = old
-        self.blocks.room[1] = 0
-        self.blocks = self.blocks._replace(entries=entries)
+        """Make room for the block that `recall` found wanting, and for more.
+
+        Where more than a quarter lies free, in blocks that actors grew out of, only the blocks that they have move on:
+        else each of the others would be kept for whoever needs one of just that size.
+        """
+        old, taken = self.blocks, int(self.blocks.room[0])
+        sizes = old.head[:, 0] & 7
+        used = int((1 << (sizes[sizes > 0].astype(np.int64) - 1)).sum())
+        gathers = 4 * (taken - used) > taken
+        kept = 1 + used if gathers else taken
+        entries = np.zeros((kept + max(kept // 4, SPARE)) * WAYS, np.uint32)
+        if gathers:
+            old.room[0], old.free[:] = _gather(old, entries), 0
+        else:
+            entries[: kept * WAYS] = old.entries[: kept * WAYS]
+        old.room[1] = 0
+        self.blocks = old._replace(entries=entries)
 
     @property
     def nbytes(self) -> int:

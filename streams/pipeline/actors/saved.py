@@ -68,8 +68,9 @@ def _restore_memory(memory: Memory, slots: NDArray[np.int32], saved: _SavedMemor
     blocks.head[slots, 1] = saved.heads[:, 1]
     classes = saved.heads[:, 0] % 8 - 1
     for k, entries in enumerate(saved.entries):
-        # What the slots gave back covers what they had: no block of the class can be wanting.
-        _fill(blocks, slots[classes == k], k, entries)
+        owners, done = slots[classes == k], 0
+        while (done := _fill(memory.blocks, owners, k, entries, done)) < owners.size:
+            memory.grow_needed()
 
 
 @compiled
@@ -79,7 +80,11 @@ def _release_all(blocks: Blocks, slots: NDArray[np.int32]) -> None:
 
 
 @compiled
-def _fill(blocks: Blocks, slots: NDArray[np.int32], size_class: int, entries: NDArray[np.uint32]) -> None:
-    for i in range(slots.size):
-        start = allocate(blocks, slots[i], size_class) * WAYS
-        blocks.entries[start : start + entries.shape[1]] = entries[i]
+def _fill(blocks: Blocks, slots: NDArray[np.int32], size_class: int, entries: NDArray[np.uint32], first: int) -> int:
+    """Give each slot from ``first`` on a block with its entries; which one found no room, or how many there are."""
+    for i in range(first, slots.size):
+        place = allocate(blocks, slots[i], size_class)
+        if place < 0:
+            return i
+        blocks.entries[place * WAYS : place * WAYS + entries.shape[1]] = entries[i]
+    return slots.size
