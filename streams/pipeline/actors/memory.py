@@ -248,22 +248,17 @@ class Memory:
         return bool(self.blocks.room[1])
 
     def grow_needed(self) -> None:
-        """Make room for the block that `recall` found wanting, and for more.
+        """Make room for the block that `recall` found wanting, and for more; what actors grew out of is given up.
 
-        Where more than a quarter lies free, in blocks that actors grew out of, only the blocks that they have move on:
-        else each of the others would be kept for whoever needs one of just that size.
+        Everything moves anyhow, so only the blocks that actors have do: else each block that one grew out of would be
+        kept for whoever needs one of just that size.
         """
-        old, taken = self.blocks, int(self.blocks.room[0])
+        old = self.blocks
         sizes = old.head[:, 0] & 7
         used = int((1 << (sizes[sizes > 0].astype(np.int64) - 1)).sum())
-        gathers = 4 * (taken - used) > taken
-        kept = 1 + used if gathers else taken
-        entries = np.zeros((kept + max(kept // 4, SPARE)) * WAYS, np.uint32)
-        if gathers:
-            old.room[0], old.free[:] = _gather(old, entries), 0
-        else:
-            entries[: kept * WAYS] = old.entries[: kept * WAYS]
-        old.room[1] = 0
+        entries = np.zeros((1 + used + max(used // 4, SPARE)) * WAYS, np.uint32)
+        old.room[:] = _gather(old, entries), 0
+        old.free[:] = 0
         self.blocks = old._replace(entries=entries)
 
     @property
