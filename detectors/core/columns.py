@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.sighting import Flag, Kind
+from schemas.sighting import Kind
 
 US: Final = 1_000_000
 
@@ -70,8 +70,3 @@ class Columns:
         """First contacts by a view, the platform having picked nothing, that the actor answers for."""
         viewed: NDArray[np.bool_] = self.kind == Kind.VIEW
         return self.first & self.answers & viewed
-
-    def principal(self) -> NDArray[np.bool_]:
-        """Sightings whose actor is the principal."""
-        principal: NDArray[np.bool_] = (self.flags & Flag.PRINCIPAL) != 0
-        return principal

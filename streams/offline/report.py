@@ -77,6 +77,7 @@ def show(report: Report, console: Console) -> None:
         console.print(scraper_table(report.scrapers))
     if report.people:
         console.print(people_table(report.people))
+        console.print(f"people hurt: {report.people_hurt}; people alerted on: {report.people_alerted}", highlight=False)
 
 
 def _summary(report: Report) -> Table:
