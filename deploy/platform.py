@@ -4,6 +4,7 @@ import asyncio
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -63,7 +64,8 @@ class Platform:
             await asyncio.sleep(1.0)  # for the last decisions to arrive
         finally:
             reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            with suppress(asyncio.CancelledError):
+                await reading
 
     async def _send(self, pace: Pace) -> None:
         kafka = self.settings.kafka
@@ -143,7 +145,7 @@ def actors(event: Event) -> Iterator[str]:
     """Actors of an event that the platform can recognise at its edge, the principal first."""
     address = str(event["client.address"])
     found = parse_address(address)
-    ip = address if found is None else found.padded[: found.address_size].decode()
+    ip = address if found is None else found.ip
     for scope, key in (("account", "user.id"), ("session", "session.id")):
         if key in event:
             yield f"{scope}:{event[key]}"

@@ -166,7 +166,7 @@ def _actors(**values: Iterable[str]) -> list[str]:
 def _canonical(scope: str, value: str) -> str:
     """An address as its actor spells it: an IPv6 one is its /64."""
     found = parse_address(value) if scope == Scope.IP.label else None
-    return value if found is None else found.padded[: found.address_size].decode()
+    return value if found is None else found.ip
 
 
 def _key(actor: str) -> int:

@@ -38,6 +38,11 @@ class Address(NamedTuple):
     address_size: int
     net_size: int
 
+    @property
+    def ip(self) -> str:
+        """Value of the ip actor."""
+        return self.padded[: self.address_size].decode()
+
 
 def read_addresses(events: Events, records: Sequence[RequestEvent]) -> None:
     """Make ADDRESS and NET the values of the two actors; sets the fault of events whose address is none."""
