@@ -6,13 +6,11 @@ Each first contact by a view adds the log-likelihood ratio of "picked uniformly"
 the sum is floored at zero and decays by half in 3.5 days (`evidence.floored_sum`).
 
 The honest side is mixed with the other one (`mix`), the least favourable honest person, so that one contact has
-bounded weight. Search results do not count, the platform picked them. Behind an address or a group only what was
-asked without an account counts, an account answers for itself.
+bounded weight. Search results do not count, the platform picked them. Judged is the principal: the account, else the
+address; what many share together is `cohort`'s.
 
-For a person the evidence has a bound: 3 to 6 in a hundred people permanently look as rare in taste as a scraper does,
-and recruiters live from it, so what one account or address does is ground for an alert and never, alone, for a block.
-Behind a group (net, ASN, fingerprint) a crowd of people drifts far below zero and a fleet does not: there it is
-ground for both.
+The evidence has a bound: 3 to 6 in a hundred people permanently look as rare in taste as a scraper does, and recruiters
+live from it, so it is ground for an alert and never, alone, for a block, and worth at most `cap` beside other evidence.
 
 Blind spots: the first day of a deployment, when nothing has been learned; one account that stays below about 75
 profiles a day, among people with a lasting taste for the unknown; whoever takes popular profiles only.
@@ -28,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns
-from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
+from detectors.core.compiled import compiled
+from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.evidence import floored_sum
-from detectors.core.popularity import Popularity
-from schemas.actor import Scope
+from detectors.core.model import PEAK_STEP, PEAKS, Model
+from detectors.core.rarity import Share, ratios
+from schemas.sighting import Flag
 
-Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
-UNIFORM_SHARE: Final = 0.9
-"""The scraper's picks are uniform but for a tenth, so that no popular profile clears it."""
+DAY_US: Final = 86_400 * US
 
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
@@ -43,9 +41,10 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
     limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
     """Evidence in natural logarithms that an alert on a person needs: 1 in 10,000 honest simulated account-days."""
-    group_limit: Annotated[float, msgspec.Meta(ge=7.0)] = 14.0
-    """Likewise of a net, an ASN or a fingerprint."""
-    block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.22
+    budget: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    """Honest principals a day that may be alerted on by this alone: once days enough are known, the limit follows from
+    them; 0 leaves it at ``limit``."""
+    cap: Nats = 7.0
     searching_tiers: tuple[str, ...] = ()
     """Account tiers whose work it is to look for the unknown (recruiters): not judged."""
     mix: Share = 0.5
@@ -53,11 +52,43 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 
+@compiled
+def _tell_peaks(
+    slot: NDArray[np.int32],
+    time_us: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    total: NDArray[np.float64],
+    day: NDArray[np.uint16],
+    peak: NDArray[np.uint16],
+) -> NDArray[np.int64]:
+    """Place of the highest sum of a principal's last day, told at its first contact on a later one; -1 elsewhere."""
+    told = np.full(slot.size, -1, np.int64)
+    for i in range(slot.size):
+        if not counts[i]:
+            continue
+        s, today = slot[i], time_us[i] // DAY_US
+        if today > day[s]:
+            told[i] = np.int64(peak[s]) - 1
+            day[s], peak[s] = today, 0
+        place = min(np.int64(total[i] / PEAK_STEP), np.int64(PEAKS - 1))
+        peak[s] = max(np.int64(peak[s]), place + 1)
+    return told
+
+
 class LongTail(Detector[Config]):
     """See the module."""
 
     Config = Config
-    state: ClassVar[Mapping[str, str]] = {"sum": "f8", "at_us": "i8", "since_us": "i8", "contacts": "i8"}
+    principals_only: ClassVar[bool] = True
+    principal_state: ClassVar[Mapping[str, str]] = {
+        "sum": "f8",
+        "at_us": "i8",
+        "since_us": "i8",
+        "contacts": "i8",
+        "day": "u2",
+        "peak": "u2",
+    }
+    lessons: ClassVar[Mapping[str, int]] = {"peaks": PEAKS}
     learns_below: ClassVar[float] = 0.2
     control: ClassVar[str] = "R3"
     blind_spots: ClassVar[tuple[str, ...]] = (
@@ -66,19 +97,14 @@ class LongTail(Detector[Config]):
         "whoever takes popular profiles only",
     )
 
-    def ratios(self, popularity: Popularity) -> NDArray[np.float64]:
-        """Log-likelihood ratio of a first contact by popularity bin: [9], at most ln(1 / mix)."""
-        taken = UNIFORM_SHARE * popularity.uniform + (1 - UNIFORM_SHARE) * popularity.honest
-        honest = (1 - self.config.mix) * popularity.honest + self.config.mix * taken
-        return np.log(np.divide(taken, honest, out=np.ones_like(taken), where=honest > 0))
-
-    def judge(self, columns: Columns, state: State, popularity: Popularity) -> Evidence:
-        """Level: the floored sum as a share of the limit of the actor's scope."""
-        llr = self.ratios(popularity)[columns.popularity]
+    def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
+        """Level: the floored sum as a share of the limit; nats: the sum."""
+        llr = ratios(model.popularity, self.config.mix)[columns.popularity]
+        counts = columns.own & columns.viewed_first() & ~self._searching(columns)
         total, since, contacts = floored_sum(
-            columns.slot,
+            columns.principal_slot,
             columns.time_us,
-            columns.viewed_first() & ~self._searching(columns),
+            counts,
             llr,
             float(self.config.half_life_s * US),
             cast("NDArray[np.float64]", state["sum"]),
@@ -86,13 +112,29 @@ class LongTail(Detector[Config]):
             cast("NDArray[np.int64]", state["since_us"]),
             cast("NDArray[np.int64]", state["contacts"]),
         )
-        group = columns.scope >= Scope.NET
-        limit = np.where(group, self.config.group_limit, self.config.limit)
-        return Evidence(total / limit, since, contacts, group, {"sum": total, "limit": limit, "llr": llr})
+        told = _tell_peaks(
+            columns.principal_slot,
+            columns.time_us,
+            counts,
+            total,
+            cast("NDArray[np.uint16]", state["day"]),
+            cast("NDArray[np.uint16]", state["peak"]),
+        )
+        limit = self.reckon(self._limit, model)
+        never = np.zeros(len(columns), np.bool_)
+        numbers = {"sum": total, "llr": llr, "limit": np.full(len(columns), limit)}
+        lessons = {"peaks": told}
+        return Evidence(total / limit, since, contacts, never, numbers, nats=total, moved=counts, lessons=lessons)
+
+    def _limit(self, model: Model) -> float:
+        """Evidence that an alert needs: by the budget where enough is known, never below 7."""
+        found = model.fit(model.counts(f"{self.name}.peaks", PEAKS), self.config.budget)
+        return self.config.limit if found is None else max(found, 7.0)
 
     def _searching(self, columns: Columns) -> NDArray[np.bool_]:
         tiers = [index for index, tier in enumerate(columns.tiers) if tier in self.config.searching_tiers]
-        return np.isin(columns.tier, tiers) & (columns.scope <= Scope.SESSION)
+        found: NDArray[np.bool_] = np.isin(columns.tier, tiers) & ((columns.flags & Flag.LOGGED_IN) != 0)
+        return found
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Name the sum, its limit and the contacts behind it."""
@@ -104,7 +146,7 @@ class LongTail(Detector[Config]):
             public_reason="unusual selection of profiles",
             evidence={
                 "log_likelihood_ratio": round(total, 3),
-                "limit": limit,
+                "limit": round(limit, 3),
                 "contacts": contacts,
                 "last_ratio": round(float(evidence.numbers["llr"][row]), 4),
             },

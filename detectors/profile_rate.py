@@ -6,14 +6,18 @@ under the defaults with room to spare. Each window is a limit of its own, as the
 or day by one account"), and the level is the one that is nearest to being passed. Members of a group are not limited
 together: a net or a fingerprint has no limit unless the operator sets one.
 
+For the sum over all detectors it compares a principal's first contacts by a view within ten minutes, an hour and a day
+with the highest that principals of the tier reach in a day (`core/peak.py`): the strongest window counts, as a level
+that stands at the last contact, not as a sum. Pace is a trait as well, so it is worth at most nine nats.
+
 Blind spots: whoever stays below the limits; who spreads over many accounts or addresses; revisits after more than the
 actor's memory of contacts count again.
 
-Source: Joint statement on data scraping, 2023 and 2024, controls on rate; plain counting.
+Source: Joint statement on data scraping, 2023 and 2024, controls on rate; plain counting. Hill 1975 for the tail.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -21,11 +25,15 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns, Span
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
-from detectors.core.popularity import Popularity
+from detectors.core.model import Model
+from detectors.core.peak import PLACES, Tails, tails, windows
+from detectors.core.peer import CLASSES, classes_of
 from schemas.actor import Scope
 from schemas.sighting import Kind
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+TABLES: Final = {"ten_minutes": Span.TEN_MINUTES, "hours": Span.HOUR, "days": Span.DAY}
+"""Tables of peaks, and the window of each."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,14 +61,25 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     net: Limits = Limits()
     asn: Limits = Limits()
     fingerprint: Limits = Limits()
+    fingerprint_asn: Limits = Limits()
     tiers: Mapping[str, Limits] = {}
     """Limits of accounts of a tier, instead of those under ``account``."""
+    cap: Annotated[float, msgspec.Meta(ge=0.0)] = 9.0
 
 
 class ProfileRate(Detector[Config]):
     """See the module."""
 
     Config = Config
+    trait: ClassVar[str] = "volume"
+    principal_state: ClassVar[Mapping[str, str]] = {
+        "panes": "(3,8)u2",
+        "at_us": "i8",
+        "day": "u2",
+        "peak": "(3,)u1",
+        "peak_of": "u1",
+    }
+    lessons: ClassVar[Mapping[str, int]] = dict.fromkeys(TABLES, CLASSES * PLACES)
     control: ClassVar[str] = "R2"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "whoever stays below every limit",
@@ -78,7 +97,7 @@ class ProfileRate(Detector[Config]):
                 limits[(columns.scope == Scope.ACCOUNT) & (columns.tier == index)] = self.config.tiers[tier].row()
         return limits
 
-    def judge(self, columns: Columns, state: State, popularity: Popularity) -> Evidence:
+    def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: distinct profiles in the window that is fullest, as a share of its limit."""
         speaks = columns.answers & ((columns.kind == Kind.VIEW) | (columns.kind == Kind.LOOKUP))
         limits = self._limits(columns)
@@ -88,7 +107,17 @@ class ProfileRate(Detector[Config]):
         seconds = np.array([s.seconds for s in Span], np.int64)[span]
         profiles = columns.profiles[rows, span].astype(np.int64)
         numbers = {"span": span.astype(np.float64), "limit": np.nan_to_num(limits[rows, span], posinf=0.0)}
-        return Evidence(share[rows, span], columns.time_us - seconds * US, profiles, speaks, numbers)
+        nats, contact, lessons = _unusual(columns, state, self.reckon(_tails, model))
+        return Evidence(
+            share[rows, span],
+            columns.time_us - seconds * US,
+            profiles,
+            speaks,
+            numbers,
+            nats=nats,
+            moved=contact,
+            lessons=lessons,
+        )
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Name the window, the number in it and its limit."""
@@ -99,3 +128,25 @@ class ProfileRate(Detector[Config]):
             public_reason="too many profiles in too short a time",
             evidence={"window": span.label, "profiles": profiles, "limit": limit},
         )
+
+
+def _tails(model: Model) -> list[Tails]:
+    """What is usual in each window."""
+    length = CLASSES * PLACES
+    return [tails(model.counts(f"profile_rate.{name}", length).reshape(CLASSES, PLACES)) for name in TABLES]
+
+
+def _unusual(
+    columns: Columns, state: State, usual: list[Tails]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
+    """Nats of the strongest window at each first contact of a principal, where these are, and the lessons."""
+    held: dict[str, Any] = dict(state)
+    contact = columns.own & columns.viewed_first()
+    peers = classes_of(columns)
+    spans_us = np.array([span.seconds * US for span in TABLES.values()], np.int64)
+    kept = (held[name] for name in ("panes", "at_us", "day", "peak", "peak_of"))
+    count, told = windows(columns.principal_slot, columns.time_us, contact, contact, peers, spans_us, *kept)
+    nats = np.zeros(len(columns))
+    for k, window in enumerate(usual):
+        nats = np.maximum(nats, window.nats(count[:, k], peers))
+    return np.where(contact, nats, 0.0), contact, {name: told[:, k] for k, name in enumerate(TABLES)}

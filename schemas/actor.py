@@ -14,6 +14,8 @@ class Scope(IntEnum):
     NET = 4
     ASN = 5
     FINGERPRINT = 6
+    FINGERPRINT_ASN = 7
+    """A fingerprint within an ASN: ``<fingerprint>@<number>``."""
 
     @property
     def label(self) -> str:

@@ -4,9 +4,23 @@ from typing import Final
 
 import msgspec
 
-VERSION: Final = 1
+VERSION: Final = 2
 PART_PROFILES: Final = 50_000
 """Profiles in one part; 12 bytes each, so that a part stays below a broker's default of 1 MB."""
+PART_SUSPECTS: Final = 25_000
+"""Suspects in one part, 8 bytes each, beside its profiles."""
+
+
+class Lesson(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was counted in one table, at the places that are not zero."""
+
+    table: str
+    size: int
+    """Length of the whole table."""
+    places: bytes
+    """<u4: each once, ascending."""
+    counts: bytes
+    """<i8: may be negative, where something was counted at another place before."""
 
 
 class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -28,6 +42,10 @@ class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """<u4: principals that met the profile first-hand in this epoch."""
     honest: bytes
     """<u8 [9]: first contacts of calm principals by popularity bin; in part 0, else empty."""
+    lessons: list[Lesson] = []
+    """In part 0, by name of the table: ``<detector>.<table>``, ``peaks.<population>``, ``principals``."""
+    suspects: bytes = b""
+    """<u8: keys of principals that belong to a group found in this epoch, each once, ascending over all parts."""
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Kind(IntEnum):
@@ -23,6 +23,11 @@ class Kind(IntEnum):
     SEARCH = 2
     LOOKUP = 3
     LIST = 4
+    TOUCH = 5
+    """Something else than a profile was asked for, as a page, an asset or a call: one for each principal, group and
+    10 s of event time, at the end of these."""
+    QUERY = 6
+    """A search or a list as such, whatever it disclosed; one for its principal."""
 
 
 class Flag(IntFlag):
@@ -34,6 +39,8 @@ class Flag(IntFlag):
     """An account stands behind the request."""
     PRINCIPAL = 4
     """This actor is who the request is judged by first: the account if there is one, else the address."""
+    YOUNG = 8
+    """The account was less than 14 days old."""
 
 
 COLUMNS: Final[dict[str, str]] = {
@@ -48,11 +55,29 @@ COLUMNS: Final[dict[str, str]] = {
     "principal": "<u8",  # key of the principal's actor
 }
 
+DETAIL_COLUMNS: Final[dict[str, str]] = {
+    "number": "<i8",  # place of what was asked for in an order, see detectors/core/columns.py
+    "address": "<u8",  # key of the client's address, 0 for none
+    "asn": "<u4",  # 0 for none
+    "created_s": "<u4",  # when the account was made, 0 when unknown
+    "country": "<u2",  # both letters of the code, 0 for none
+    "agent": "<u2",  # class of the user agent
+    "shown": "<u2",  # profiles that the response disclosed, of a QUERY
+}
+"""One entry for each row with the flag PRINCIPAL, in their order."""
+
 ACTOR_COLUMNS: Final[dict[str, str]] = {
     "actor_key": "<u8",  # XXH64 of scope, value and home (see streams/pipeline/observe)
     "actor_scope": "u1",
     "actor_text_end": "<u4",  # end of the value within `actor_text`
 }
+
+MEMBER_COLUMNS: Final[dict[str, str]] = {
+    "member_key": "<u8",  # key of a principal
+    "member_scope": "u1",
+    "member_text_end": "<u4",  # end of its value within `member_text`
+}
+"""Principals without an account, or with a young one, who came through a group of the message: to name them by."""
 
 
 class SightingBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -82,3 +107,14 @@ class SightingBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     tier: bytes
     profile: bytes
     principal: bytes
+    number: bytes
+    address: bytes
+    asn: bytes
+    created_s: bytes
+    country: bytes
+    agent: bytes
+    shown: bytes
+    member_key: bytes
+    member_scope: bytes
+    member_text: bytes
+    member_text_end: bytes

@@ -1,4 +1,4 @@
-"""Reads the configuration: TOML, then ``WEIR_<SECTION>__<KEY>`` from the environment, into `Settings`.
+"""Reads the configuration: TOML, then ``WEIR_<SECTION>__<KEY>`` from the environment, then changes, into `Settings`.
 
 A configuration is taken whole or refused whole, with file, line and reason.
 """
@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 import msgspec
@@ -21,9 +21,16 @@ from streams.settings import Settings
 
 PREFIX: Final = "WEIR_"
 DEFAULTS: Final = "defaults"
+CHANGE: Final = "--set"
+"""Where a mistake in one of the changes stands."""
 _PATH: Final = re.compile(r"(.*?) - at `(?:key in )?\$\.?(.*?)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(.+?)`")
 _TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+SUBSCRIBER_BITS: Final = 64
+"""Of an IPv6 address: who has one has all that share these."""
+WIDEST_BITS: Final = {4: 8, 6: 16}
+"""Shortest prefix of a verified robot's range, by version of IP."""
 
 ANY: Final = "[...]"
 """How msgspec spells a key of the user's own choice."""
@@ -31,8 +38,15 @@ ANY: Final = "[...]"
 Table = dict[str, object]
 
 
-def parse(text: str, file: str = DEFAULTS, environment: Mapping[str, str] | None = None) -> Settings:
-    """Effective settings of a TOML ``text``, overridden by ``environment``.
+def parse(
+    text: str,
+    file: str = DEFAULTS,
+    environment: Mapping[str, str] | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> Settings:
+    """Effective settings of a TOML ``text``, overridden by ``environment``, then by ``changes``.
+
+    ``changes`` are values by dotted key (``detectors.long_tail.limit``), put where the file would have them.
 
     Raises:
         ConfigError: it is no TOML, or a key is unknown, of a wrong type or out of range; nothing of it is in force.
@@ -44,7 +58,7 @@ def parse(text: str, file: str = DEFAULTS, environment: Mapping[str, str] | None
         found = _TOML_PLACE.fullmatch(str(error))
         line = int(found[2] or len(text.splitlines())) if found else None
         raise ConfigError(file, line, found[1] if found else str(error)) from error
-    variables = _override(table, environment or {})
+    variables = _override(table, environment or {}) | _change(table, changes or {})
     try:
         return _settings(table)
     except msgspec.ValidationError as error:
@@ -90,6 +104,9 @@ def _settings(table: Table) -> Settings:
     for list_name in ("collectors", "allow"):
         for place, entry in enumerate(getattr(settings, list_name)):
             _check_actor(entry.actor, f"{list_name}[{place}].actor")
+    for place, bot in enumerate(settings.bots):
+        for number, text in enumerate(bot.ranges):
+            _check_range(text, f"bots[{place}].ranges[{number}]")
     if settings.policy.cooldown_s > settings.policy.incident_close_s:
         reason = "longer than incident_close_s: an incident would be closed while its findings go on"
         raise msgspec.ValidationError(f"{reason} - at `$.policy.cooldown_s`")
@@ -110,10 +127,25 @@ def _check_actor(actor: str, path: str) -> None:
     if scope not in known:
         raise msgspec.ValidationError(f"scope {scope!r} is none of {', '.join(known)} - at `$.{path}`")
     if scope in (Scope.IP.label, Scope.NET.label):
-        try:
-            ip_network(value)
-        except ValueError as error:
-            raise msgspec.ValidationError(f"{error} - at `$.{path}`") from error
+        _network(value, path)
+
+
+def _check_range(text: str, path: str) -> None:
+    network = _network(text, path)
+    if isinstance(network, IPv6Network) and network.prefixlen > SUBSCRIBER_BITS:
+        reason = f"{text} is longer than /{SUBSCRIBER_BITS}: that is how far IPv6 addresses are told apart"
+        raise msgspec.ValidationError(f"{reason} - at `$.{path}`")
+    least = WIDEST_BITS[network.version]
+    if network.prefixlen < least:
+        reason = f"{text} is wider than /{least}: nobody's robots have so many addresses, and all in it go unjudged"
+        raise msgspec.ValidationError(f"{reason} - at `$.{path}`")
+
+
+def _network(text: str, path: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"{error} - at `$.{path}`") from error
 
 
 def _override(table: Table, environment: Mapping[str, str]) -> dict[str, str]:
@@ -121,16 +153,27 @@ def _override(table: Table, environment: Mapping[str, str]) -> dict[str, str]:
     used = {}
     for name in sorted(environment):
         if name.startswith(PREFIX) and "__" in name:
-            *sections, key = name.removeprefix(PREFIX).lower().split("__")
-            place: Table = table
-            for section in sections:
-                inner = place.setdefault(section, {})
-                if not isinstance(inner, dict):
-                    raise ConfigError(name, None, f"{section} is no section")
-                place = inner
-            place[key] = environment[name]
-            used[".".join([*sections, key])] = name
+            parts = name.removeprefix(PREFIX).lower().split("__")
+            _put(table, parts, environment[name], name)
+            used[".".join(parts)] = name
     return used
+
+
+def _change(table: Table, changes: Mapping[str, object]) -> dict[str, str]:
+    """Put values by dotted key into ``table``; returns what to name as the place of a mistake, by dotted key."""
+    for key, value in changes.items():
+        _put(table, key.split("."), value, f"{CHANGE} {key}")
+    return dict.fromkeys(changes, CHANGE)
+
+
+def _put(table: Table, parts: list[str], value: object, name: str) -> None:
+    place: Table = table
+    for section in parts[:-1]:
+        inner = place.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(name, None, f"{section} is no section")
+        place = inner
+    place[parts[-1]] = value
 
 
 def _reason(error: msgspec.ValidationError) -> tuple[str, list[str]]:

@@ -14,8 +14,9 @@ from schemas.mode import Mode
 
 _MOST: Final = 10**12  # in microseconds still a number of 64 bits
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+PositiveNumber = Annotated[float, msgspec.Meta(gt=0.0)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-ScopeLabel = Literal["account", "session", "ip", "net", "asn", "fingerprint"]
+ScopeLabel = Literal["account", "session", "ip", "net", "asn", "fingerprint", "fingerprint_asn"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -57,6 +58,22 @@ class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: Name
     reason: Name
     expires: date
+
+
+class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[bots]]``: a verified robot; what it asks without an account is never judged."""
+
+    name: Name
+    ranges: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    """Its addresses, as its operator publishes them; of IPv6 none longer than /64."""
+    listed: date
+    """Of when the operator's list is."""
+    owner: Name
+    reason: Name
+    expires: date
+    """With the end of that day, UTC, the ranges are forgotten."""
+    user_agent: Name | None = None
+    """What its user agent contains, whatever the case of ASCII letters; any when absent."""
 
 
 class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,11 +123,43 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incident_close_s: Positive = 14_400
     """An incident without a finding for so long is closed."""
     block_s: Positive = 3_600
-    """How long a block lasts; it is extended while findings go on."""
+    """How long a first block lasts; it is extended while findings go on."""
+    block_growth: Annotated[float, msgspec.Meta(ge=1.0)] = 4.0
+    """Who comes back after a block and goes on is blocked for so many times as long, and up to a tenth more."""
+    block_max_s: Positive = 86_400
+    """No block lasts longer, the tenth apart."""
+    block_memory_s: Positive = 14 * 86_400
+    """A block that ended so long ago is forgotten."""
     accounts_max: NotNegative = 2
     """A block on an address or group is refused when more accounts than this stand behind it (24 h)."""
     challenge_scopes: tuple[ScopeLabel, ...] = ("net", "asn")
     """Scopes that are challenged at most, never blocked."""
+    challenge_at_alert: bool = True
+    """In enforce mode what is enough for an alert and not for a block is answered with a challenge, where the ground is
+    the sum of all detectors, a group or a search."""
+    session_share: Annotated[float, msgspec.Meta(gt=0.5, le=1.0)] = 0.8
+    """A session that carries this share of an account's evidence is blocked in its place, if there are others."""
+
+
+class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[fusion]``: what all detectors together say of one principal; evidence in natural logarithms."""
+
+    budget: PositiveNumber = 2.0
+    """Honest principals a day that the sum may alert on: the limits follow from the fitted tail of honest days."""
+    block_budget: PositiveNumber = 0.1
+    """Likewise blocked."""
+    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
+    """Evidence that an alert needs while no tail is fitted: 1 in 10,000 honest simulated account-days."""
+    block_limit: Annotated[float, msgspec.Meta(ge=7.0)] = 23.5
+    """Likewise a block: 1 in 100,000."""
+    floor: Annotated[float, msgspec.Meta(ge=7.0)] = 12.0
+    """Evidence below which no fitted limit of an alert may fall."""
+    block_floor: Annotated[float, msgspec.Meta(ge=7.0)] = 18.0
+    """Likewise of a block: in a small crowd the tail of honest days is known too little to go lower."""
+    until_fitted: Mode = Mode.SHADOW
+    """How far the sum may go while no tail is fitted to the deployment's own people."""
+    sightings_min: Positive = 3
+    """A block needs so many sightings since the evidence began to rise."""
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,9 +179,24 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Profiles whose popularity is remembered; the least popular are forgotten first."""
 
 
+class MemorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[memory]``: how much of whom each partition remembers."""
+
+    idle_s: Annotated[int, msgspec.Meta(ge=86_400, le=_MOST)] = 14 * 86_400
+    """An actor unseen for so long is forgotten; not before its block, cooldown and incident have ended."""
+    members_idle_s: Annotated[int, msgspec.Meta(ge=86_400, le=_MOST)] = 2 * 86_400
+    """Likewise what one visitor did within one group: a network, an ASN, a fingerprint."""
+    actors_max: NotNegative = 2_000_000
+    """Above so many the ones unseen longest are put to sleep, until a tenth is free; 0 sets no limit."""
+    sleeping_max: NotNegative = 20_000_000
+    """Above so many sleepers the ones unseen longest are evicted, until a tenth is free."""
+
+
 DEFAULT_SURFACES: Final = (
     Surface(kind="view", method="GET", path="/people/{profile}"),
     Surface(kind="search", path="/search/people", query="q"),
+    Surface(kind="lookup", path="/contacts/lookup/{profile}"),
+    Surface(kind="list", path="/people/*/connections"),
 )
 
 
@@ -145,7 +209,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surfaces: tuple[Surface, ...] = DEFAULT_SURFACES
     collectors: tuple[Collector, ...] = ()
     allow: tuple[Allow, ...] = ()
+    bots: tuple[Bot, ...] = ()
     input: InputSettings = InputSettings()
     kafka: KafkaSettings = KafkaSettings()
     policy: PolicySettings = PolicySettings()
+    fusion: FusionSettings = FusionSettings()
     model: ModelSettings = ModelSettings()
+    memory: MemorySettings = MemorySettings()

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from msgspec.structs import replace
 
-from detectors.core.popularity import Popularity
+from detectors.core.model import Model
 from schemas.alert import Alert
 from schemas.block import Block
 from schemas.event_time import parse_time_us
@@ -41,7 +41,7 @@ HALF_DAY: Final = Plan(
 QUICK: Final = config.parse(
     "[model]\nlearning_s = 36000\ntaste_half_life = 1000\nmembers = 3000\n"
     "[detectors.profile_rate.account]\nhour = 200\n"
-    "[detectors.long_tail]\nlimit = 8\ngroup_limit = 8\n"
+    "[detectors.long_tail]\nlimit = 8\n[detectors.cohort]\nlimit = 8\n"
 )
 """Settings under which both plain and statistical detectors speak within `HALF_DAY`."""
 
@@ -69,10 +69,17 @@ def values(plan: Plan) -> list[bytes]:
 
 
 def pipeline(
-    settings: Settings, *, mode: Mode | None = None, sources: int = 1, partitions: int = 1, judge: Judge | None = None
+    settings: Settings,
+    *,
+    mode: Mode | None = None,
+    only: str | None = None,
+    sources: int = 1,
+    partitions: int = 1,
+    judge: Judge | None = None,
 ) -> Pipeline:
-    """The whole pipeline under ``settings``."""
-    chosen, revision = config.detectors(settings, mode), config.revision(settings, mode)
+    """The whole pipeline under ``settings``, with all detectors or ``only`` one."""
+    chosen = [(one, each) for one, each in config.detectors(settings, mode) if only in (None, one.name)]
+    revision = config.revision(settings, mode)
     return Pipeline(settings, chosen, revision, sources=sources, partitions=partitions, judge=judge)
 
 
@@ -124,12 +131,12 @@ def blocks(decisions: Iterable[Decision]) -> list[Block]:
 
 
 @cache
-def learned(plan: Plan) -> Popularity:
+def learned(plan: Plan) -> Model:
     """The newest model that the pipeline learns from a plan's day."""
     flow = pipeline(QUICK)
     run_whole(flow, values(plan))
     model = flow.models.serve(flow.assessors[0].epoch)
-    assert model.uniform[0] < 1, "the day was too short to learn from"
+    assert model.popularity.uniform[0] < 1, "the day was too short to learn from"
     return model
 
 

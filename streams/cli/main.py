@@ -45,7 +45,9 @@ COMMANDS: Final = {
     "worker": Entry("streams.cli.worker:worker", "Run the stream processors; one process a core."),
     "topics": Entry("streams.cli.topics:topics", "Create the topics, or say what differs."),
     "replay": Entry("streams.cli.replay:replay", "Judge recorded requests offline, in event time."),
+    "tune": Entry("streams.cli.tune:tune", "Judge them under several settings, a row for each."),
     "simulate": Entry("streams.cli.simulate:simulate", "Write a labelled synthetic day."),
+    "model": Entry("streams.cli.model:model", "Say what was learned, and what cannot be seen yet."),
     "config": Entry("streams.cli.config:config", "Check a configuration, or show the effective one."),
 }
 

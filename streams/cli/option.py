@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -28,21 +28,21 @@ def json_option(command: Callable[P, R]) -> Callable[P, R]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and not a table.")(command)
 
 
-def effective(config_file: Path | None) -> Settings:
-    """Settings of a file, or the defaults, with what the environment overrides.
+def effective(config_file: Path | None, changes: Mapping[str, object] | None = None) -> Settings:
+    """Settings of a file, or the defaults, with what the environment overrides, and then ``changes`` by dotted key.
 
     Raises:
         ConfigError: it cannot be read, or says what it may not.
     """
     if config_file is None:
-        return parse("", environment=os.environ)
+        return parse("", environment=os.environ, changes=changes)
     try:
         text = config_file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(str(config_file), None, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(config_file), None, f"byte {error.start} is not UTF-8") from error
-    return parse(text, str(config_file), os.environ)
+    return parse(text, str(config_file), os.environ, changes)
 
 
 def print_json(value: object) -> None:

@@ -24,8 +24,12 @@ Examples:
   weir simulate --out build/day --preset small --seed 7
   weir simulate --out build/day --people 5000 --quiet-days 3
   weir simulate --out build/day --scraper fleet --scraper id_walk
+  weir simulate --out build/all --preset evaluate --seed 11
+  weir simulate --out build/all --scraper all
   weir simulate --out build/quiet --scraper-days 0 --json
 """
+
+ALL = "all"
 
 
 class Instant(click.ParamType):
@@ -52,7 +56,14 @@ class Instant(click.ParamType):
 @click.option("--popularity-exponent", type=float, help="How steep popularity is; 0.75 to 1.15 are usual.")
 @click.option("--quiet-days", type=float, help="Days without scrapers, first.")
 @click.option("--scraper-days", type=float, help="Days with scrapers, after them.")
-@click.option("--scraper", "scrapers", multiple=True, type=click.Choice(SCRAPER_KINDS), help="Only these; repeatable.")
+@click.option(
+    "--scraper",
+    "scrapers",
+    multiple=True,
+    type=click.Choice((ALL, *SCRAPER_KINDS)),
+    metavar="KIND",
+    help=f"Only these, repeatable; `{ALL}` are {', '.join(SCRAPER_KINDS)}.  [default: as the preset says]",
+)
 @click.option("--other-ratio", type=float, help="Requests for assets and calls beside each view.")
 @click.option("--route/--no-route", default=None, help="Whether requests carry http.route.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and not a table.")
@@ -60,7 +71,7 @@ def simulate(out_dir: Path, preset: str, as_json: bool, scrapers: tuple[str, ...
     """Writes a labelled synthetic time of a social platform: DIR/events.ndjson and DIR/labels.json."""
     chosen: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
     if scrapers:
-        chosen["scrapers"] = scrapers
+        chosen["scrapers"] = SCRAPER_KINDS if ALL in scrapers else scrapers
     day = simulate_plan(_changed(PRESETS[preset], chosen))
     _write(day, out_dir)
     if as_json:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import numpy as np
@@ -131,12 +131,15 @@ class Assessing:
             self._models.add(delta)
         assessor, release = owned.assessor, owned.assessor.release
         late, duplicates, judged = release.late, release.duplicates, assessor.judged
+        turnover, caution = replace(assessor.bounds.turnover), assessor.caution()
         for value in values:
             assessor.accept(decode(value or b""))
         outcome = assessor.advance(self._clock, impatient=self._impatient(owned))
         self._tally.judged += assessor.judged - judged
         self._tally.late += release.late - late
         self._tally.duplicates += release.duplicates - duplicates
+        self._tally.turnover.add(assessor.bounds.turnover, turnover)
+        self._tally.warned(caution, assessor.caution())
         return outcome
 
     def _own(self, batch: Batch, message: Message) -> Owned | None:

@@ -41,7 +41,7 @@ class Observing:
     def __init__(self, app: AppT, settings: Settings, destinations: int, tally: Tally) -> None:
         """Write to ``destinations`` partitions of the activity topic."""
         self._app, self._source, self._destinations, self._tally = app, settings.input.topic, destinations, tally
-        self._observer = Observer(settings.input, settings.surfaces, destinations)
+        self._observer = Observer(settings.input, settings.surfaces, destinations, settings.bots)
         self._sender = Sender(app, settings.kafka.prefix)
         self._free = asyncio.Semaphore(IN_FLIGHT)
         self._settling: set[asyncio.Task[None]] = set()

@@ -1,11 +1,14 @@
 """What a worker has done since it started, for its log."""
 
 import logging
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 
 from schemas.alert import Alert
 from schemas.block import Block
 from streams.pipeline.assess.assessor import Outcome
+from streams.pipeline.assess.bounds import Turnover
 from streams.pipeline.observe.observer import Counts
 
 log = logging.getLogger(__name__)
@@ -18,12 +21,16 @@ class Tally:
     records: int = 0
     profiles: int = 0
     dead: int = 0
+    exempt: int = 0
     rows: int = 0
     judged: int = 0
     alerts: int = 0
     blocks: int = 0
     late: int = 0
     duplicates: int = 0
+    turnover: Turnover = field(default_factory=Turnover)
+    caution: Counter[str] = field(default_factory=Counter)
+    """What was cut, refused or forgotten, by reason."""
     _told: int = field(default=-1)
 
     def observed(self, counts: Counts) -> None:
@@ -31,7 +38,13 @@ class Tally:
         self.records += counts.records
         self.profiles += counts.profiles
         self.dead += counts.dead
+        self.exempt += counts.exempt
         self.rows += counts.rows
+        self.caution.update(counts.caution())
+
+    def warned(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Add what an assessor's `caution` has risen by."""
+        self.caution.update({reason: max(count - before[reason], 0) for reason, count in after.items()})
 
     def decided(self, outcome: Outcome) -> None:
         """Add one outcome of assess."""
@@ -44,15 +57,23 @@ class Tally:
         if done != self._told:
             self._told = done
             log.info(
-                "observed %d records: %d profiles disclosed, %d dead letters, %d sightings; "
-                "judged %d sightings (%d late, %d duplicates): %d alerts, %d blocks",
+                "observed %d records: %d profiles disclosed, %d dead letters, %d exempt, %d sightings; "
+                "judged %d sightings (%d late, %d duplicates): %d alerts, %d blocks; "
+                "actors: %d forgotten, %d put to sleep, %d woken, %d evicted%s",
                 self.records,
                 self.profiles,
                 self.dead,
+                self.exempt,
                 self.rows,
                 self.judged,
                 self.late,
                 self.duplicates,
                 self.alerts,
                 self.blocks,
+                *astuple(self.turnover),
+                self._caution(),
             )
+
+    def _caution(self) -> str:
+        said = [f"{count} {reason.replace('_', ' ')}" for reason, count in self.caution.items() if count]
+        return f"; caution: {', '.join(said)}" if said else ""

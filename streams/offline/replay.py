@@ -19,6 +19,7 @@ from streams.offline.report import Report
 from streams.offline.truth import Truth
 from streams.pipeline.assess.assessor import Outcome
 from streams.pipeline.assess.enforcement import Enforcement, principals
+from streams.pipeline.model.summary import Summary, summarise
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.rows import Rows
 from streams.settings import Settings
@@ -37,6 +38,8 @@ class Replay:
     alerts: list[Alert] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    learned: Summary | None = None
+    """The model at the end."""
 
 
 def replay(
@@ -69,11 +72,12 @@ class _Run:
     ) -> None:
         revision = config.revision(settings, mode)
         self._recordings = open_all(paths)
+        self._settings, self._detectors = settings, config.detectors(settings, mode)
         self._truth = truth
         self._watch = watch
         self._pipeline = Pipeline(
             settings,
-            config.detectors(settings, mode),
+            self._detectors,
             revision,
             sources=len(self._recordings),
             judge=Enforcement(self._seen, enforce=enforce),
@@ -138,8 +142,12 @@ class _Run:
         done.incidents.sort(key=lambda incident: (incident.opened, incident.id))
         report.decided(done.alerts, done.blocks)
         report.model = self._pipeline.models.label
+        done.learned = summarise(self._pipeline.models, self._settings, self._detectors)
+        report.blind = done.learned.blind
         report.actors = len(assessor.actors)
+        report.memory = assessor.bounds.counts()
         report.late = assessor.release.late
+        report.warn(assessor.caution())
         report.incidents = len(done.incidents)
         before = [i.exposure_before_block.profiles for i in done.incidents if i.exposure_before_block]
         report.exposure_before_block = sum(before)
@@ -155,7 +163,7 @@ def _undated() -> int:
 
 
 def write(done: Replay, out: Path) -> None:
-    """Write ``alerts.ndjson``, ``blocks.ndjson``, ``incidents.ndjson`` and ``report.json`` into ``out``.
+    """Write ``alerts``, ``blocks`` and ``incidents.ndjson``, ``report.json`` and ``model.json`` into ``out``.
 
     Raises:
         UsageError: they cannot be written there.
@@ -165,5 +173,7 @@ def write(done: Replay, out: Path) -> None:
         for name, records in (("alerts", done.alerts), ("blocks", done.blocks), ("incidents", done.incidents)):
             (out / f"{name}.ndjson").write_bytes(msgspec.json.Encoder().encode_lines(records))
         (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(done.report)) + b"\n")
+        if done.learned is not None:
+            (out / "model.json").write_bytes(msgspec.json.format(msgspec.json.encode(done.learned)) + b"\n")
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror or error}") from error

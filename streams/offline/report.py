@@ -1,7 +1,8 @@
 """What a replay found, as ``report.json`` and as a table."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -13,6 +14,8 @@ from schemas.event_time import format_time
 from streams.offline.truth import PeopleResult, ScraperResult
 from streams.pipeline.observe.observer import Counts
 
+_TURNOVER: Final = ("forgotten", "put_to_sleep", "woken", "evicted")
+
 
 class Report(msgspec.Struct, kw_only=True):
     """One replay."""
@@ -22,13 +25,19 @@ class Report(msgspec.Struct, kw_only=True):
     """Name of the newest model."""
     events: int = 0
     outcomes: dict[str, int] = msgspec.field(default_factory=dict)
-    """Records by what came of them: disclosed, missed, asked, denied, other, dead. `denied`: refused as recorded."""
+    """Records by what came of them: disclosed, missed, asked, denied (as recorded), other,
+    exempt, dead."""
     requests_denied: int = 0
     """Requests on surfaces that blocks of this replay denied."""
     profiles: int = 0
     """Profiles disclosed by the responses as recorded; a profile counts once a response."""
     late: int = 0
+    caution: dict[str, int] = msgspec.field(default_factory=dict)
+    """What was cut, refused or forgotten, by reason: see `Counts.caution` and `Assessor.caution`."""
     actors: int = 0
+    """Remembered at the end."""
+    memory: dict[str, int] = msgspec.field(default_factory=dict)
+    """What is held of actors at the end, and how many were forgotten, put to sleep, woken and evicted."""
     alerts: dict[str, int] = msgspec.field(default_factory=dict)
     """By status."""
     blocks: dict[str, int] = msgspec.field(default_factory=dict)
@@ -42,13 +51,21 @@ class Report(msgspec.Struct, kw_only=True):
     events_per_s: float = 0.0
     scrapers: list[ScraperResult] = msgspec.field(default_factory=list)
     people: list[PeopleResult] = msgspec.field(default_factory=list)
+    blind: list[str] = msgspec.field(default_factory=list)
+    """What could not be seen yet at the end, and why."""
 
     def count(self, counts: Counts) -> None:
         """Add one batch."""
         self.events += counts.records
         self.profiles += counts.profiles
-        for outcome in ("disclosed", "missed", "asked", "denied", "other", "dead"):
+        self.warn(counts.caution())
+        for outcome in ("disclosed", "missed", "asked", "denied", "other", "exempt", "dead"):
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + getattr(counts, outcome)
+
+    def warn(self, caution: Mapping[str, int]) -> None:
+        """Add what was cut, refused or forgotten."""
+        for reason, count in caution.items():
+            self.caution[reason] = self.caution.get(reason, 0) + count
 
     def decided(self, alerts: Iterable[Alert], blocks: Iterable[Block]) -> None:
         """Add all decisions."""
@@ -73,11 +90,22 @@ class Report(msgspec.Struct, kw_only=True):
 def show(report: Report, console: Console) -> None:
     """Print the report as tables."""
     console.print(_summary(report))
+    if report.blind:
+        console.print(f"cannot see yet: {_blind(report.blind)}", highlight=False)
     if report.scrapers:
         console.print(scraper_table(report.scrapers))
     if report.people:
         console.print(people_table(report.people))
         console.print(f"people hurt: {report.people_hurt}; people alerted on: {report.people_alerted}", highlight=False)
+
+
+def _blind(lines: Iterable[str]) -> str:
+    """Those that are blind for the same reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for line in lines:
+        who, _, why = line.partition(": ")
+        by_reason.setdefault(why, []).append(who)
+    return "; ".join(f"{', '.join(who)} ({why})" for why, who in by_reason.items())
 
 
 def _summary(report: Report) -> Table:
@@ -86,8 +114,9 @@ def _summary(report: Report) -> Table:
     rows = {
         "events": f"{report.events:,} ({outcomes})",
         "event time": f"{report.event_time_first} to {report.event_time_last}",
-        "actors": f"{report.actors:,}",
+        "actors": f"{report.actors:,}{_turnover(report.memory)}",
         "profiles disclosed": f"{report.profiles:,}",
+        "caution": _counted(report.caution, report.caution) or "none",
         "alerts": ", ".join(f"{count:,} {status}" for status, count in report.alerts.items()) or "none",
         "blocks": ", ".join(f"{count:,} {kind}" for kind, count in report.blocks.items()) or "none",
         "exposure before block": f"{report.exposure_before_block:,} profiles",
@@ -100,31 +129,42 @@ def _summary(report: Report) -> Table:
     return table
 
 
+def _turnover(memory: Mapping[str, int]) -> str:
+    gone = _counted(memory, _TURNOVER)
+    return f" ({gone})" if gone else ""
+
+
+def _counted(counts: Mapping[str, int], names: Iterable[str]) -> str:
+    return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name))
+
+
 def scraper_table(scrapers: Iterable[ScraperResult]) -> Table:
     """A row a scraper."""
-    table = Table("scraper", "found", "blocked", "leaked", "of", "to alert", "to block", box=None)
+    table = Table("scraper", "found", "answer", "leaked", "of", "to alert", "to block", box=None)
     for one in scrapers:
         table.add_row(
             one.id,
             "yes" if one.found else "no",
-            "yes" if one.blocked else "no",
+            "block" if one.blocked else "challenge" if one.challenged else "-",
             f"{one.leaked:,}",
             f"{one.profiles:,}",
-            _span(one.time_to_alert_s),
-            _span(one.time_to_block_s),
+            duration(one.time_to_alert_s),
+            duration(one.time_to_block_s),
         )
     return table
 
 
 def people_table(people: Iterable[PeopleResult]) -> Table:
     """A row a kind of people."""
-    table = Table("people", "number", "alerted", "blocked", "denied", box=None)
+    table = Table("people", "number", "alerted", "in shadow", "challenged", "blocked", "denied", box=None)
     for one in people:
-        table.add_row(one.kind, *(f"{n:,}" for n in (one.people, one.alerted, one.blocked, one.denied)))
+        counts = (one.people, one.alerted, one.shadowed, one.challenged, one.blocked, one.denied)
+        table.add_row(one.kind, *(f"{n:,}" for n in counts))
     return table
 
 
-def _span(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """For a table: minutes below two hours, else hours; a dash for None."""
     if seconds is None:
         return "-"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -3,20 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
 
+from detectors.core.hashing import of_scope, xxh64
 from schemas.actor import Actor, Scope
-from schemas.alert import Alert
+from schemas.alert import Alert, AlertMode
+from schemas.block import Block, BlockMode
 from schemas.errors import InputError
 from schemas.event_time import parse_time_us
 from streams.offline.simulate.labels import Labels, ScraperLabel
 from streams.pipeline.assess.enforcement import begins_block, principals
 from streams.pipeline.observe.address import parse_address
-from streams.pipeline.observe.hashing import xxh64
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
+
+ALERTED: Final = "alerted"
+SHADOWED: Final = "shadowed"
+CHALLENGED: Final = "challenged"
+BLOCKED: Final = "blocked"
 
 
 class ScraperResult(msgspec.Struct):
@@ -25,6 +32,7 @@ class ScraperResult(msgspec.Struct):
     id: str
     kind: str
     found: bool = False
+    challenged: bool = False
     blocked: bool = False
     time_to_alert_s: float | None = None
     """From its first disclosure to the first alert on it."""
@@ -43,6 +51,10 @@ class PeopleResult(msgspec.Struct):
     kind: str
     people: int
     alerted: int = 0
+    """By an alert that was not in shadow mode; see `shadowed`."""
+    shadowed: int = 0
+    """Only by alerts in shadow mode, which nobody is woken by."""
+    challenged: int = 0
     blocked: int = 0
     denied: int = 0
     """People of whom at least one request was denied."""
@@ -55,6 +67,7 @@ class _Trail:
     first_us: int | None = None
     alert_us: int | None = None
     block_us: int | None = None
+    challenged: bool = False
     profiles: set[int | str] = field(default_factory=set)
     before_block: int | None = None
 
@@ -77,6 +90,18 @@ class Truth:
         self._owner = {actor: trail for trail in self._trails for actor in trail.actors}
         self._by_key = {_key(actor): trail for actor, trail in self._owner.items()}
         self._scraper_keys = np.array(sorted(self._by_key), np.uint64)
+        self._stolen = {
+            actor: trail
+            for trail, label in zip(self._trails, labels.scrapers, strict=True)
+            for actor in _actors(account=label.stolen)
+        }
+        self._stolen_keys = np.array(sorted(map(_key, self._stolen)), np.uint64)
+        self._thieves = {
+            (_key(account), _key(address)): trail
+            for account, trail in self._stolen.items()
+            for address in trail.actors
+            if address.startswith(f"{Scope.IP.label}:")
+        }
         self.people = [PeopleResult(p.kind, len(p.accounts) + len(p.addresses)) for p in labels.people]
         self._person = {
             actor: result
@@ -84,15 +109,18 @@ class Truth:
             for actor in _actors(account=kind.accounts, ip=kind.addresses)
         }
         self._person_by_key = {_key(actor): result for actor, result in self._person.items()}
-        self._hurt: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._denied_people: set[int] = set()
 
     def seen(self, rows: Rows, allowed: bool) -> None:
         """Take rows that were judged or denied."""
         own = principals(rows)
         scraper = np.isin(own.principal, self._scraper_keys)
+        for row in np.flatnonzero(np.isin(own.principal, self._stolen_keys)).tolist():
+            scraper[row] = (int(own.principal[row]), int(own.address[row])) in self._thieves
         for row in np.flatnonzero(scraper).tolist():
-            trail = self._by_key[int(own.principal[row])]
+            key = int(own.principal[row])
+            trail = self._by_key.get(key) or self._thieves[key, int(own.address[row])]
             _note_request(trail, int(own.profile[row]), int(own.time_us[row]), allowed)
         if not allowed:
             for key in np.unique(own.principal[~scraper]):
@@ -114,29 +142,48 @@ class Truth:
 
     def decided(self, decision: Decision) -> None:
         """Take one decision."""
-        if isinstance(decision, Alert):
-            self._note(decision.actor, parse_time_us(decision.event_time), blocked=False)
-        elif begins_block(decision):
-            self._note(decision.actor, parse_time_us(decision.event_time), blocked=True)
+        what = _what(decision)
+        if what is not None and isinstance(decision, Alert | Block):
+            self._note(decision.actor, parse_time_us(decision.event_time), what)
 
-    def _note(self, actor: Actor, at_us: int, *, blocked: bool) -> None:
-        trail = self._owner.get(actor.key)
+    def _note(self, actor: Actor, at_us: int, what: str) -> None:
+        trail = self._owner.get(actor.key) or self._stolen.get(actor.key)
         if trail is not None:
-            _note_scraper(trail, at_us, blocked)
+            _note_scraper(trail, at_us, what)
+        # An alert on an account that somebody else uses too is right; its block hits the person with the thief.
+        if trail is not None and not (what == BLOCKED and actor.key in self._stolen):
             return
-        person, what = self._person.get(actor.key), "blocked" if blocked else "alerted"
-        if person is not None and (actor.key, what) not in self._hurt:
-            self._hurt.add((actor.key, what))
-            setattr(person, what, getattr(person, what) + 1)
+        person = self._person.get(actor.key)
+        if (
+            person is None
+            or (actor.key, what) in self._told
+            or (what == SHADOWED and (actor.key, ALERTED) in self._told)
+        ):
+            return
+        self._told.add((actor.key, what))
+        setattr(person, what, getattr(person, what) + 1)
+        if what == ALERTED and (actor.key, SHADOWED) in self._told:
+            person.shadowed -= 1
 
     def scrapers(self) -> list[ScraperResult]:
         """Results so far."""
         return [_result(trail) for trail in self._trails]
 
 
+def _what(decision: Decision) -> str | None:
+    """What a decision does to its actor, as a field of `PeopleResult`; None for nothing."""
+    if isinstance(decision, Alert):
+        return SHADOWED if decision.mode is AlertMode.SHADOW else ALERTED
+    if begins_block(decision):
+        return BLOCKED
+    enforced = isinstance(decision, Block) and decision.mode is BlockMode.ENFORCE
+    return CHALLENGED if enforced else None
+
+
 def _result(trail: _Trail) -> ScraperResult:
     result, leaked = trail.result, len(trail.profiles)
     result.found, result.blocked = trail.alert_us is not None, trail.block_us is not None
+    result.challenged = trail.challenged
     result.time_to_alert_s = _elapsed_s(trail.first_us, trail.alert_us)
     result.time_to_block_s = _elapsed_s(trail.first_us, trail.block_us)
     result.leaked = leaked
@@ -145,18 +192,24 @@ def _result(trail: _Trail) -> ScraperResult:
 
 
 def _elapsed_s(first_us: int | None, then_us: int | None) -> float | None:
-    return None if first_us is None or then_us is None else (then_us - first_us) / 1e6
+    # Who is found by what does not exist may be so before anything was disclosed.
+    return None if first_us is None or then_us is None else max(then_us - first_us, 0) / 1e6
 
 
-def _trail(label: ScraperLabel) -> _Trail:
-    actors = _actors(
+def actors_of(label: ScraperLabel) -> frozenset[str]:
+    """Keys of all actors that are the scraper's alone."""
+    named = _actors(
         account=label.accounts,
         session=label.sessions,
         ip=label.addresses,
         fingerprint=label.fingerprints,
         net=label.nets,
     )
-    return _Trail(ScraperResult(label.id, label.kind, profiles=label.profiles), frozenset(actors))
+    return frozenset(named)
+
+
+def _trail(label: ScraperLabel) -> _Trail:
+    return _Trail(ScraperResult(label.id, label.kind, profiles=label.profiles), actors_of(label))
 
 
 def _actors(**values: Iterable[str]) -> list[str]:
@@ -172,7 +225,8 @@ def _canonical(scope: str, value: str) -> str:
 def _key(actor: str) -> int:
     scope, _, value = actor.partition(":")
     text = np.frombuffer(value.encode(), np.uint8)
-    return int(xxh64(text, 0, text.size, np.uint64(Scope[scope.upper()])))
+    number = Scope[scope.upper()]
+    return int(of_scope(np.uint64(xxh64(text, 0, text.size, np.uint64(number))), number))
 
 
 def _note_request(trail: _Trail, profile: int | str, time_us: int, allowed: bool) -> None:
@@ -186,8 +240,9 @@ def _note_request(trail: _Trail, profile: int | str, time_us: int, allowed: bool
     trail.profiles.add(profile)
 
 
-def _note_scraper(trail: _Trail, at_us: int, blocked: bool) -> None:
+def _note_scraper(trail: _Trail, at_us: int, what: str) -> None:
     # Alerts and blocks are two topics: a block may be seen before the alert that goes with it.
     trail.alert_us = at_us if trail.alert_us is None else min(at_us, trail.alert_us)
-    if blocked and trail.block_us is None:
+    trail.challenged |= what == CHALLENGED
+    if what == BLOCKED and trail.block_us is None:
         trail.block_us = at_us

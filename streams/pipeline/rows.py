@@ -20,6 +20,14 @@ class Rows(NamedTuple):
     tier: NDArray[np.uint8]
     profile: NDArray[np.uint64]
     principal: NDArray[np.uint64]
+    number: NDArray[np.int64]
+    """Of principals' rows, as those that follow; see `detectors.core.columns.Columns`."""
+    address: NDArray[np.uint64]
+    asn: NDArray[np.uint32]
+    created_s: NDArray[np.uint32]
+    country: NDArray[np.uint16]
+    agent: NDArray[np.uint16]
+    shown: NDArray[np.uint16]
 
     def __len__(self) -> int:
         return int(self.slot.size)
@@ -27,6 +35,11 @@ class Rows(NamedTuple):
     def pick(self, which: NDArray[np.generic] | slice) -> "Rows":
         """Rows that an index array, a mask or a slice names."""
         return Rows(*(column[which] for column in self))  # type: ignore[arg-type]  # each column keeps its dtype
+
+    def at(self, slot: NDArray[np.int32]) -> "Rows":
+        """The same rows, their actors in these slots."""
+        # `_replace` asks for the length, which is that of the columns here.
+        return Rows(slot, *self[1:])
 
     def event_end(self, row: int) -> int:
         """End of the rows that come from the same event as ``row``."""
@@ -45,14 +58,9 @@ def join(parts: Sequence[Rows]) -> Rows:
     return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-NOTHING = Rows(
-    np.zeros(0, np.int32),
-    np.zeros(0, np.int64),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.int64),
-    np.zeros(0, np.uint8),
-    np.zeros(0, np.uint8),
-    np.zeros(0, np.uint8),
-    np.zeros(0, np.uint64),
-    np.zeros(0, np.uint64),
-)
+def _no_rows() -> Rows:
+    dtypes = ("i4", "i8", "i4", "i8", "u1", "u1", "u1", "u8", "u8", "i8", "u8", "u4", "u4", "u2", "u2", "u2")
+    return Rows(*(np.zeros(0, dtype) for dtype in dtypes))
+
+
+NOTHING = _no_rows()

@@ -8,10 +8,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.actor import Actor, Scope
 from schemas.errors import StopError
-from schemas.sighting import ACTOR_COLUMNS, COLUMNS, VERSION, SightingBatch
+from schemas.sighting import ACTOR_COLUMNS, COLUMNS, DETAIL_COLUMNS, MEMBER_COLUMNS, VERSION, Flag, SightingBatch
 
 Number = TypeVar("Number", bound=np.integer)
+
+
+class _Versioned(msgspec.Struct, array_like=True):
+    """The beginning of a message of any version."""
+
+    version: int
+
 
 _DECODER: Final = msgspec.msgpack.Decoder(SightingBatch)
 
@@ -41,19 +49,43 @@ class Sightings:
     """[n] index into `tiers`"""
     profile: NDArray[np.uint64]
     principal: NDArray[np.uint64]
+    number: NDArray[np.int64]
+    """[d] one entry for each row of a principal, as are those that follow; see `schemas.sighting.DETAIL_COLUMNS`"""
+    address: NDArray[np.uint64]
+    asn: NDArray[np.uint32]
+    created_s: NDArray[np.uint32]
+    country: NDArray[np.uint16]
+    agent: NDArray[np.uint16]
+    shown: NDArray[np.uint16]
     actor_key: NDArray[np.uint64]
     """[a]"""
     actor_scope: NDArray[np.uint8]
     actor_text_end: NDArray[np.uint32]
     actor_text: bytes
+    member_key: NDArray[np.uint64]
+    """[m] principals that can be named; see `schemas.sighting.MEMBER_COLUMNS`"""
+    member_scope: NDArray[np.uint8]
+    member_text_end: NDArray[np.uint32]
+    member_text: bytes
 
     def __len__(self) -> int:
         return len(self.actor)
 
     def actor_value(self, actor: int) -> str:
         """The value of actor ``actor``, as records name it."""
-        start = int(self.actor_text_end[actor - 1]) if actor else 0
-        return self.actor_text[start : int(self.actor_text_end[actor])].decode()
+        return _value(self.actor_text, self.actor_text_end, actor)
+
+    def member(self, key: int) -> Actor | None:
+        """The principal with ``key``, if this message names it."""
+        found = np.flatnonzero(self.member_key == np.uint64(key))
+        if not found.size:
+            return None
+        at = int(found[0])
+        return Actor(Scope(int(self.member_scope[at])).label, _value(self.member_text, self.member_text_end, at))
+
+
+def _value(text: bytes, ends: NDArray[np.uint32], at: int) -> str:
+    return text[int(ends[at - 1]) if at else 0 : int(ends[at])].decode()
 
 
 def decode(message: bytes) -> Sightings:
@@ -65,10 +97,21 @@ def decode(message: bytes) -> Sightings:
     try:
         batch = _DECODER.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StopError(f"a message of sightings is damaged: {error}") from error
+        raise StopError(_complaint(message, error)) from error
     if batch.version != VERSION:
         raise StopError(f"{_place(batch)}: sightings are of version {batch.version}, this Weir reads version {VERSION}")
     return _sightings(batch)
+
+
+def _complaint(message: bytes, error: Exception) -> str:
+    """What is wrong with a message that cannot be read: it may be of another version."""
+    try:
+        found = msgspec.msgpack.decode(message, type=_Versioned).version
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = VERSION
+    if found != VERSION:
+        return f"a message of sightings is of version {found}, this Weir reads version {VERSION} (see CHANGELOG.md)"
+    return f"a message of sightings is damaged: {error}"
 
 
 def _sightings(batch: SightingBatch) -> Sightings:
@@ -89,12 +132,23 @@ def _sightings(batch: SightingBatch) -> Sightings:
         tier=_column(batch, "tier", np.uint8),
         profile=_column(batch, "profile", np.uint64),
         principal=_column(batch, "principal", np.uint64),
+        number=_column(batch, "number", np.int64),
+        address=_column(batch, "address", np.uint64),
+        asn=_column(batch, "asn", np.uint32),
+        created_s=_column(batch, "created_s", np.uint32),
+        country=_column(batch, "country", np.uint16),
+        agent=_column(batch, "agent", np.uint16),
+        shown=_column(batch, "shown", np.uint16),
         actor_key=_column(batch, "actor_key", np.uint64),
         actor_scope=_column(batch, "actor_scope", np.uint8),
         actor_text_end=_column(batch, "actor_text_end", np.uint32),
         actor_text=batch.actor_text,
+        member_key=_column(batch, "member_key", np.uint64),
+        member_scope=_column(batch, "member_scope", np.uint8),
+        member_text_end=_column(batch, "member_text_end", np.uint32),
+        member_text=batch.member_text,
     )
-    for names in (COLUMNS, ACTOR_COLUMNS):
+    for names in (COLUMNS, DETAIL_COLUMNS, ACTOR_COLUMNS, MEMBER_COLUMNS):
         if len({len(getattr(sightings, name)) for name in names}) != 1:
             raise StopError(f"{_place(batch)}: columns of the sightings differ in length")
     if not _is_sound(sightings):
@@ -117,14 +171,20 @@ def _column(batch: SightingBatch, name: str, scalar: type[Number]) -> NDArray[Nu
 def _is_sound(sightings: Sightings) -> bool:
     """Whether all indices point at something: compiled code behind this reads without looking."""
     ends = sightings.actor_text_end.astype(np.int64)
+    member_ends = sightings.member_text_end.astype(np.int64)
     return (
         0 <= sightings.lo <= sightings.hi
         and _below(sightings.actor, len(ends))
         and _below(sightings.offset, sightings.hi - sightings.lo)
         and _below(sightings.tier, len(sightings.tiers))
-        and bool((np.diff(ends, prepend=0) >= 0).all())
-        and int(ends.max(initial=0)) == len(sightings.actor_text)
+        and int(np.count_nonzero(sightings.flags & Flag.PRINCIPAL)) == len(sightings.number)
+        and _is_cut(ends, sightings.actor_text)
+        and _is_cut(member_ends, sightings.member_text)
     )
+
+
+def _is_cut(ends: NDArray[np.int64], text: bytes) -> bool:
+    return bool((np.diff(ends, prepend=0) >= 0).all()) and int(ends.max(initial=0)) == len(text)
 
 
 def _below(column: NDArray[Number], end: int) -> bool:

@@ -36,10 +36,10 @@ def test_stages(measured: Results) -> None:
 
 
 def test_sizes(measured: Results) -> None:
-    """Every actor that the traffic names is held: visitors in one or two scopes, sessions, and few groups."""
+    """Every actor that the traffic names is held: visitors in one or two scopes, sessions, and fewer groups."""
     (size,) = measured.sizes
     persons = 600 if size.traffic.startswith("logged in") else 400
-    assert persons < size.actors < persons + 50
+    assert persons < size.actors < persons + 200
     assert size.bytes_each > 0
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import xxhash
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from detectors.core.hashing import destination
 from schemas import topic
 from schemas.actor import Scope
 from streams.config import parse
 from streams.live import topics
-from streams.pipeline.observe.hashing import destination
 from streams.settings import Settings
 from tests.bench.kafka import Progress, Worker, producer, until, write
 from tests.bench.measure import Run

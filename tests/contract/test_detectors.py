@@ -4,7 +4,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from inspect import getdoc
 from itertools import pairwise
@@ -21,7 +21,7 @@ import detectors
 from detectors.core.columns import Columns
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation
 from detectors.core.discovery import classes
-from detectors.core.popularity import empty
+from detectors.core.model import empty
 from schemas.actor import Scope
 from schemas.alert import AlertMode
 from schemas.block import BlockMode
@@ -41,7 +41,7 @@ CROWD: Final = Plan(
     seed=11, quiet_days=2, scraper_days=0, people=1_000, anonymous=300, members=20_000, other_ratio=0, scrapers=()
 )
 """A thousand people, for a day to learn from and a day to be judged on."""
-EXTRAORDINARY: Final = frozenset({"recruiter", "class", "monitor"})
+EXTRAORDINARY: Final = frozenset({"recruiter", "class", "monitor", "collector"})
 """Kinds of people whose work or teacher sets them apart; each has its own test where a detector is made for it."""
 STEADY: Final = 400
 
@@ -80,15 +80,19 @@ class Alone:
 
     def pass_through_bytes(self) -> None:
         """Put in place of its state what a checkpoint would bring back."""
-        state = self.assessor.actors.state[self._name]
-        for column, values in state.items():
-            state[column] = np.frombuffer(values.tobytes(), values.dtype).copy()
+        actors = self.assessor.actors
+        for table in (actors.all, actors.principals, actors.groups, actors.pairs):
+            state = table.state[self._name]
+            for column, values in state.items():
+                state[column] = np.frombuffer(values.tobytes(), values.dtype).reshape(values.shape).copy()
 
 
 def arrays(evidence: Evidence) -> dict[str, NDArray[Any]]:
     """All columns of evidence by name."""
     own = {name: getattr(evidence, name) for name in ("level", "since_us", "profiles", "may_block")}
-    return own | dict(evidence.numbers)
+    if evidence.nats is not None and evidence.moved is not None:
+        own |= {"moved": evidence.moved, "nats": np.where(evidence.moved, evidence.nats, 0.0)}
+    return own | dict(evidence.numbers) | {f"lesson {name}": places for name, places in evidence.lessons.items()}
 
 
 def joined(parts: Sequence[Evidence]) -> dict[str, NDArray[Any]]:
@@ -152,10 +156,18 @@ class TestDescription:
             msgspec.convert({"limitt": 1}, kind.Config)
 
     def test_state(self, kind: type[Detector[DetectorConfig]]) -> None:
-        """State is plain numbers that fit in a checkpoint: at most 64 bytes an actor."""
-        dtypes = [np.dtype(dtype) for dtype in kind.state.values()]
-        assert all(dtype.kind in "iufb" for dtype in dtypes)
-        assert sum(dtype.itemsize for dtype in dtypes) <= 64
+        """State is plain numbers, or short rows of them, at most 64 bytes an entry of each sort; a name stands once."""
+        sorts = (kind.state, kind.principal_state, kind.group_state, kind.member_state)
+        for sort in sorts:
+            dtypes = [np.dtype(dtype) for dtype in sort.values()]
+            assert all(dtype.base.kind in "iufb" for dtype in dtypes)
+            assert sum(dtype.itemsize for dtype in dtypes) <= 64
+        names = [name for sort in sorts for name in sort]
+        assert len(names) == len(set(names))
+
+    def test_cap(self, kind: type[Detector[DetectorConfig]]) -> None:
+        """It adds to the sum over all detectors up to a cap, or not at all."""
+        assert kind.Config().cap >= 0
 
 
 class TestEvidence:
@@ -174,6 +186,28 @@ class TestEvidence:
         assert evidence.level.dtype == np.float64
         assert evidence.may_block.dtype == np.bool_
         assert (evidence.level >= 0).all()
+
+    def test_nats(self, name: str) -> None:
+        """A part of the sum is finite, not negative, and moves at sightings of principals alone."""
+        alone, rows, evidence = whole(name)
+        assert alone.columns is not None
+        assert (evidence.nats is None) == (evidence.moved is None)
+        if evidence.nats is None or evidence.moved is None:
+            return
+        assert evidence.nats.shape == evidence.moved.shape == (len(rows),)
+        assert np.isfinite(evidence.nats[evidence.moved]).all()
+        assert (evidence.nats[evidence.moved] >= 0).all()
+        assert alone.columns.own[evidence.moved].all()
+
+    def test_lessons(self, name: str, kind: type[Detector[DetectorConfig]]) -> None:
+        """It teaches tables that it declares, at places within them, at sightings of principals alone."""
+        alone, rows, evidence = whole(name)
+        assert alone.columns is not None
+        assert set(evidence.lessons) <= set(kind.lessons)
+        for table, places in evidence.lessons.items():
+            assert places.shape == (len(rows),)
+            assert -1 <= places.min(initial=-1) <= places.max(initial=-1) < kind.lessons[table]
+            assert alone.columns.own[places >= 0].all()
 
     def test_where_it_speaks(self, name: str) -> None:
         """What it speaks of began before, and disclosed something."""
@@ -303,12 +337,14 @@ def readme_example() -> str:
 
 
 @pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A second directory of detectors, with the README's example in it."""
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A second directory of detectors, with the README's example in it; what is imported from there is forgotten."""
     (tmp_path / "miss.py").write_text(readme_example(), encoding="utf-8")
     monkeypatch.setattr(detectors, "__path__", [*detectors.__path__, str(tmp_path)])
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    return tmp_path
+    yield tmp_path
+    for file in tmp_path.glob("*.py"):
+        sys.modules.pop(f"detectors.{file.stem}", None)
+        vars(detectors).pop(file.stem, None)
 
 
 class TestAdding:

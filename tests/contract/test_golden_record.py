@@ -108,8 +108,10 @@ def test_golden_alert_and_block_mean_what_they_meant() -> None:
 def test_golden_sightings_are_read_and_written_as_they_were() -> None:
     """Workers of two versions share the activity topic while one is replaced by the other."""
     codec = MsgpackCodec(SightingBatch)
-    value = bytes.fromhex((FOLDER / "sighting_batch.v1.hex").read_text())
+    value = bytes.fromhex((FOLDER / "sighting_batch.v2.hex").read_text())
     batch = codec.decode(value)
     assert codec.encode(batch) == value
     assert (batch.lo, batch.hi, batch.actor_text, batch.tiers) == (1000, 1004, b"42203.0.113.7", ["", "free"])
     assert batch.actor_key == (1).to_bytes(8, "little") + (2**64 - 1).to_bytes(8, "little")
+    assert (batch.number, batch.country) == ((8_123_771).to_bytes(8, "little"), b"ED")
+    assert (batch.member_key, batch.member_text) == ((1).to_bytes(8, "little"), b"42")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detectors.core.popularity import Popularity, empty
+from detectors.core.model import Model, empty
 from schemas.actor import Scope
 from streams.pipeline.assess.assessor import Assessor, Evaluation
 from streams.settings import Settings
@@ -14,7 +14,7 @@ from tests import days
 class Hosted:
     """One detector under settings, judging by one model."""
 
-    def __init__(self, name: str, settings: Settings, model: Popularity | None = None) -> None:
+    def __init__(self, name: str, settings: Settings, model: Model | None = None) -> None:
         self.assessor: Assessor = days.assessor(settings, name)
         self._model = empty() if model is None else model
 

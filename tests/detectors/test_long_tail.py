@@ -5,160 +5,100 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-import xxhash
 
-from detectors.core.popularity import BINS, Popularity, build
+from detectors.core.columns import Columns
+from detectors.core.contract import Evidence
 from detectors.long_tail import Config, LongTail
 from schemas.actor import Scope
-from streams import config
-from tests.detectors.hosting import Hosted
-from tests.requests import START_S, request_of, views
+from schemas.sighting import Flag, Kind
+from tests.detectors.columns_of import START_S, Judge, columns_of
+from tests.detectors.groups_of import DAY_S, MODEL, POPULAR, RARE, SOME
 
-KNOWN: Final = 200
-HONEST: Final = np.array([1, 0, 0, 0, 0, 0, 0, 0, 9.0])
-"""People find nine of ten new profiles among the popular."""
-DAY_S: Final = 86_400
+NEEDED: Final = math.ceil(19.3 / RARE)
 
 
-def model() -> Popularity:
-    """``pop0`` to ``pop199`` are popular, 1,800 further members are not."""
-    keys = np.array([xxhash.xxh64_intdigest(f"pop{n}".encode()) for n in range(KNOWN)], np.uint64)
-    return build("m", keys, np.full(KNOWN, 500, np.float32), HONEST, 2_000)
-
-
-RARE: Final = math.log((0.9 * 0.9 + 0.1 * 0.1) / (0.5 * 0.1 + 0.5 * (0.9 * 0.9 + 0.1 * 0.1)))
-"""What an unknown profile is worth: uniform picks are unknown in nine of ten cases, honest ones in one of ten."""
-POPULAR: Final = math.log((0.9 * 0.1 + 0.1 * 0.9) / (0.5 * 0.9 + 0.5 * (0.9 * 0.1 + 0.1 * 0.9)))
-
-
-def hosted(text: str = "") -> Hosted:
+def judge(**settings: Any) -> Judge:
     """The detector under settings."""
-    return Hosted("long_tail", config.parse(text), model())
+    return Judge(LongTail(Config(**settings)))  # type: ignore[arg-type]  # of its own settings
 
 
-def levels(values: list[bytes], scope: Scope = Scope.ACCOUNT, text: str = "") -> list[float]:
-    """Level at each sighting of a scope."""
-    judge = hosted(text)
-    evaluation = judge.evaluate(values)
-    return [float(evaluation.judged[0].evidence.level[row]) for row in judge.rows_of(evaluation, scope)]
+def evidence(columns: Columns, **settings: Any) -> Evidence:
+    """Evidence of a detector that saw nothing else."""
+    return judge(**settings).judge(columns, MODEL)
 
 
-class TestRatios:
-    """What one contact is worth."""
-
-    def test_by_bin(self) -> None:
-        """Unknown profiles speak for a scraper, popular ones against; bins that hold nobody say nothing."""
-        ratios = LongTail(Config()).ratios(model())
-        assert ratios[[0, BINS - 1]] == pytest.approx([RARE, POPULAR])
-        assert not ratios[1:-1].any()
-
-    @pytest.mark.parametrize("mix", [0.1, 0.5, 0.9])
-    def test_bounded(self, mix: float) -> None:
-        """However rare, one contact is worth at most ln(1 / mix)."""
-        honest = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1.0])
-        ratios = LongTail(Config(mix=mix)).ratios(
-            build("m", np.zeros(0, np.uint64), np.zeros(0, np.float32), honest, 9)
-        )
-        assert ratios.max() == pytest.approx(math.log(1 / mix))
+def views(count: int, **given: Any) -> Columns:
+    """First contacts by views of unknown profiles, one a second."""
+    return columns_of([*range(count)], **given)
 
 
 class TestLimits:
     """One below, and at."""
 
-    @pytest.mark.parametrize(
-        ("who", "scope", "limit"),
-        [
-            ({"account": "u1"}, Scope.ACCOUNT, 19.3),
-            ({"session": "s1"}, Scope.SESSION, 19.3),
-            ({}, Scope.IP, 19.3),
-            ({}, Scope.NET, 14.0),
-            ({"asn": 64500}, Scope.ASN, 14.0),
-            ({"fingerprint": "f"}, Scope.FINGERPRINT, 14.0),
-        ],
-    )
-    def test_each(self, who: dict[str, Any], scope: Scope, limit: float) -> None:
-        """A person is found at the limit, a group at the lower one, by the very contact that passes it."""
-        needed = math.ceil(limit / RARE)
-        found = levels(views(START_S, needed, 0.001, **who), scope)
-        assert [level >= 1 for level in found] == [False] * (needed - 1) + [True]
-        assert found[-1] == pytest.approx(needed * RARE / limit, rel=1e-6)
+    @pytest.mark.parametrize("given", [{}, {"scope": Scope.IP, "flags": Flag.PRINCIPAL}])
+    def test_each(self, given: dict[str, Any]) -> None:
+        """An account or an address is found at the limit, by the very contact that passes it."""
+        level = evidence(views(NEEDED, **given)).level
+        assert (level >= 1).tolist() == [False] * (NEEDED - 1) + [True]
+        assert level[-1] == pytest.approx(NEEDED * RARE / 19.3, rel=1e-4)
 
-    @pytest.mark.parametrize(
-        ("scope", "may_block"),
-        [(Scope.ACCOUNT, False), (Scope.IP, False), (Scope.NET, True), (Scope.FINGERPRINT, True)],
-    )
-    def test_ground_for_a_block(self, scope: Scope, may_block: bool) -> None:
-        """What one person does never is, however much; what a group does is, at 1.22 times the limit."""
-        judge = hosted()
-        who: dict[str, Any] = {"account": "u1"} if scope is Scope.ACCOUNT else {"fingerprint": "f"}
-        evaluation = judge.evaluate(views(START_S, 400, 0.001, **who))
-        blocks = [evaluation.judged[0].blocks(row) for row in judge.rows_of(evaluation, scope)]
-        assert any(blocks) is may_block
-        if may_block:
-            assert blocks.index(True) == math.ceil(14.0 * 1.22 / RARE) - 1
+    def test_no_ground_for_a_block(self) -> None:
+        """A taste for unknown profiles is a trait: however much, it never is."""
+        found = evidence(views(400))
+        assert found.level[-1] > Config().block_ratio
+        assert not found.may_block.any()
 
     def test_configured(self) -> None:
-        """The operator's limits hold."""
-        text = "[detectors.long_tail]\nlimit = 7\ngroup_limit = 9"
-        values = views(START_S, 60, 0.001)
-        first = [
-            next(n for n, level in enumerate(levels(values, scope, text)) if level >= 1)
-            for scope in (Scope.IP, Scope.NET)
-        ]
-        assert first == [math.ceil(7 / RARE) - 1, math.ceil(9 / RARE) - 1]
+        """The operator's limit holds."""
+        assert np.flatnonzero(evidence(views(60), limit=7.0).level >= 1)[0] == math.ceil(7 / RARE) - 1
+
+    def test_nats(self) -> None:
+        """The sum itself is what the sum over all detectors takes, up to seven nats."""
+        found = evidence(views(5, first=[1, 0, 1, 1, 1]))
+        assert found.nats is not None
+        assert found.moved is not None
+        assert found.moved.tolist() == [True, False, True, True, True]
+        assert found.nats[found.moved].tolist() == pytest.approx([RARE * n for n in (1, 2, 3, 4)], rel=1e-4)
+        assert Config().cap == 7.0
 
 
 class TestWhatCounts:
-    """First contacts by a view that the actor answers for."""
+    """First contacts by a view."""
 
     def test_popular_profiles_clear(self) -> None:
         """Who looks where people look is floored at zero, and starts afresh after it."""
-        values = [*views(START_S, 5, account="u1"), *views(START_S + 10, 30, account="u1", prefix="pop")]
-        found = levels([*values, request_of(START_S + 60, "x", account="u1")])
-        assert found[4] > 0
-        assert found[-2] == 0
-        assert found[-1] == pytest.approx(RARE / 19.3)
-
-    def test_again(self) -> None:
-        """A profile met again says nothing."""
-        values = [request_of(START_S + n, f"p{n % 3}", account="u1") for n in range(9)]
-        assert [level > 0 for level in levels(values)] == [True] * 3 + [False] * 6
+        popularity = [0] * 5 + [SOME] * 30 + [0]
+        level = evidence(views(36, popularity=popularity)).level
+        assert level[4] == pytest.approx(5 * RARE / 19.3, rel=1e-4)
+        assert level[5] == pytest.approx((5 * RARE + POPULAR) / 19.3, rel=1e-4)
+        assert level[34] == 0
+        assert level[35] == pytest.approx(RARE / 19.3, rel=1e-4)
 
     @pytest.mark.parametrize(
-        "more", [{"status": 404}, {"url__path": "/search/people", "weir__targets": ["s1", "s2", "s3"]}]
-    )
-    def test_misses_and_searches_do_not(self, more: dict[str, Any]) -> None:
-        """What does not exist was not seen, and the platform picks what a search shows."""
-        assert set(levels(views(START_S, 40, 0.1, account="u1", **more))) == {0.0}
-
-    def test_lookups_do_not(self) -> None:
-        """Whose number is in an address book is nobody's taste."""
-        surface = "[[surfaces]]\nkind = 'lookup'\npath = '/lookup/{profile}'\n"
-        values = [request_of(START_S + n, "x", account="u1", url__path=f"/lookup/n{n}") for n in range(40)]
-        found = levels(values, text=surface)
-        assert len(found) == 40
-        assert set(found) == {0.0}
-
-    @pytest.mark.parametrize("scope", [Scope.IP, Scope.NET, Scope.FINGERPRINT])
-    def test_accounts_answer_for_themselves(self, scope: Scope) -> None:
-        """What accounts do behind an address or a group is not held against it."""
-        values = [request_of(START_S + n, f"p{n}", account=f"u{n}", fingerprint="f") for n in range(200)]
-        assert set(levels(values, scope)) == {0.0}
-
-    def test_a_fleet_adds_up(self) -> None:
-        """Sixty addresses that take one profile each are nobody, and one fingerprint."""
-        values = [request_of(START_S + n, f"p{n}", ip=f"198.51.{n}.7", fingerprint="f") for n in range(60)]
-        assert max(levels(values, Scope.IP)) < 0.1
-        assert max(levels(values, Scope.FINGERPRINT)) > 1
+        "given",
+        [
+            {"first": 0}, {"kind": Kind.SEARCH}, {"kind": Kind.LOOKUP}, {"kind": Kind.TOUCH}, {"answers": 0},
+            {"principal_slot": -1, "scope": Scope.SESSION},
+            {"principal_slot": -1, "group_slot": 0, "member_slot": 0, "scope": Scope.NET},
+        ],
+    )  # fmt: skip
+    def test_nothing_else(self, given: dict[str, Any]) -> None:
+        """Profiles met again, what the platform picks, address books, sessions and groups do not count."""
+        found = evidence(views(40, **given))
+        assert not found.level.any()
+        assert found.moved is not None
+        assert not found.moved.any()
 
     def test_searching_tiers(self) -> None:
-        """Whose work it is to look for the unknown is not judged, nor is the session; others are, as is an address."""
-        text = "[detectors.long_tail]\nsearching_tiers = ['recruiter']"
-        for tier, silent in (("recruiter", True), ("free", False)):
-            values = views(START_S, 40, account="u1", session="s1", tier=tier)
-            assert (max(levels(values, Scope.ACCOUNT, text)) == 0) is silent
-            assert (max(levels(values, Scope.SESSION, text)) == 0) is silent
-        assert max(levels(views(START_S, 40, tier="recruiter"), Scope.IP, text)) > 0
+        """Whose work it is to look for the unknown is not judged; others are, as is an address."""
+        tiers = ("", "free", "recruiter")
+        for tier, flags, silent in ((2, Flag.LOGGED_IN, True), (1, Flag.LOGGED_IN, False), (2, 0, False)):
+            found = evidence(views(40, tier=tier, flags=flags, tiers=tiers), searching_tiers=("recruiter",))
+            assert bool(found.level.max() == 0) is silent
+
+    def test_each_for_itself(self) -> None:
+        """Forty principals that take one profile each are nobody."""
+        assert evidence(views(8, slot=np.arange(8))).level.max() == pytest.approx(RARE / 19.3, rel=1e-4)
 
 
 class TestTime:
@@ -166,22 +106,23 @@ class TestTime:
 
     def test_half_life(self) -> None:
         """After 3.5 days half is left."""
-        values = [request_of(START_S, "a", account="u1"), request_of(START_S + 3.5 * DAY_S, "b", account="u1")]
-        assert levels(values) == pytest.approx([RARE / 19.3, 1.5 * RARE / 19.3])
+        level = evidence(columns_of([0, 3.5 * DAY_S])).level
+        assert level.tolist() == pytest.approx([RARE / 19.3, 1.5 * RARE / 19.3])
 
     def test_slow_enough_is_out_of_reach(self) -> None:
         """A stated blind spot: at a pace of one unknown profile a day nothing ever adds up to a finding."""
-        assert max(levels(views(START_S, 60, DAY_S, account="u1"))) < 0.5
+        assert evidence(columns_of([DAY_S * n for n in range(60)])).level.max() < 0.5
 
     def test_explanation(self) -> None:
         """It names the sum, the limit, and the contacts since the sum began to rise."""
-        judge = hosted()
-        values = [*views(START_S, 9, account="u1", prefix="pop"), *views(START_S + 60, 50, 1.0, account="u1")]
-        evaluation = judge.evaluate(values)
-        row = judge.rows_of(evaluation, Scope.ACCOUNT)[-1]
-        why = evaluation.judged[0].explain(evaluation.columns, row)
-        assert why.evidence["contacts"] == 50
-        assert why.evidence["limit"] == 19.3
-        assert why.evidence["log_likelihood_ratio"] == pytest.approx(50 * RARE, rel=1e-3)
-        assert why.evidence["last_ratio"] == pytest.approx(RARE, abs=1e-4)
-        assert evaluation.judged[0].evidence.since_us[row] == (START_S + 60) * 1_000_000
+        columns = views(59, popularity=[SOME] * 9 + [0] * 50)
+        of = judge()
+        found = of.judge(columns, MODEL)
+        why = of.detector.explain(columns, found, 58)
+        assert why.evidence == {
+            "log_likelihood_ratio": pytest.approx(50 * RARE, rel=1e-3),
+            "limit": 19.3,
+            "contacts": 50,
+            "last_ratio": pytest.approx(RARE, abs=1e-4),
+        }
+        assert found.since_us[58] == (START_S + 9) * 1_000_000

@@ -1,15 +1,24 @@
 """Limits on distinct profiles, on both sides of each, with traffic through the windows."""
 
+import math
+from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
 import pytest
 
 from detectors.core.columns import Span
 from detectors.core.contract import Evidence
+from detectors.core.model import Model, empty
+from detectors.core.peak import PLACES, place_of
+from detectors.core.peer import CLASSES, classes_of
+from detectors.profile_rate import Config, ProfileRate
 from schemas.actor import Scope
+from schemas.sighting import Kind
 from streams import config
 from streams.pipeline.assess.assessor import Evaluation
 from tests import days
+from tests.detectors.columns_of import Judge, columns_of
 from tests.detectors.hosting import Hosted
 from tests.requests import START_S, request_of, views
 
@@ -70,7 +79,8 @@ class TestLimits:
     @pytest.mark.parametrize("scope", [Scope.NET, Scope.ASN, Scope.FINGERPRINT])
     def test_groups_have_none(self, scope: Scope) -> None:
         """Members of a group are not limited together, unless the operator says so."""
-        values = views(START_S, 60, 0.1, asn=64500, fingerprint="f")
+        common: dict[str, Any] = {"asn": 64500, "fingerprint": "f"}
+        values = [request_of(START_S + n / 10, f"p{n}", ip=f"203.0.113.{n}", **common) for n in range(60)]
         assert set(levels(values, scope)) == {0.0}
         text = f"[detectors.profile_rate.{scope.label}]\nminute = 60"
         assert levels(values, scope, text)[-2:] == [59 / 60, 1.0]
@@ -163,3 +173,71 @@ def test_defaults_leave_the_heaviest_reader_alone() -> None:
     found = levels(views(START_S, 45, 0.5, account="u1"), text="")
     assert [level >= 1 for level in found] == [False] * 44 + [True]
     assert days.QUICK.detectors["profile_rate"].block_ratio == 1.25
+
+
+def judged_alone(at_s: list[float], by: Model, **given: Any) -> Evidence:
+    """Evidence at first contacts of one account."""
+    return Judge(ProfileRate(Config())).judge(columns_of(at_s, **given), by)  # type: ignore[arg-type]  # a detector of one configuration
+
+
+def usual(q99: int = 40, **spans: int) -> Model:
+    """Principals of every class reach just so many contacts in a day, in each window unless given."""
+    lessons = {}
+    for name in ProfileRate.lessons:
+        table = np.zeros((CLASSES, PLACES))
+        table[:, place_of(spans.get(name, q99))] = 3_000
+        lessons[f"profile_rate.{name}"] = table.ravel()
+    return replace(empty(), lessons=lessons)
+
+
+class TestUsual:
+    """What it adds to the sum over all detectors."""
+
+    def test_silent_before_anything_is_learned(self) -> None:
+        """By the empty model only the plain limits mean anything."""
+        evidence = judged_alone([0.0] * 500, empty())
+        assert evidence.nats is not None
+        assert not evidence.nats.any()
+        assert evidence.level[-1] > 1
+
+    @pytest.mark.parametrize(("name", "gap_s"), [("ten_minutes", 40.0), ("hours", 240.0), ("days", 5_000.0)])
+    def test_each_window(self, name: str, gap_s: float) -> None:
+        """Six tenths of what one in a hundred exceeds are nothing; more is, in each window by itself."""
+        found = judged_alone([gap_s * n for n in range(10)], usual(10_000, **{name: 10})).nats
+        assert found is not None
+        assert found[:6].tolist() == [0] * 6
+        body = math.log(100) - 1.5
+        assert found[6:] == pytest.approx([body + 4 * math.log(n / 10) for n in (7, 8, 9, 10)])
+
+    def test_the_strongest_counts(self) -> None:
+        """A level, not a sum: the window that is farthest out."""
+        found = judged_alone([0.0] * 10, usual(10_000, ten_minutes=10, hours=8, days=9)).nats
+        assert found is not None
+        assert found[-1] == pytest.approx(math.log(100) - 1.5 + 4 * math.log(10 / 8))
+
+    def test_bounded(self) -> None:
+        """It never falls for more of the same; the sum takes nine of it."""
+        found = judged_alone([0.0] * 900, usual(10)).nats
+        assert found is not None
+        assert (np.diff(found) >= 0).all()
+        assert found[-1] > Config().cap == 9
+
+    @pytest.mark.parametrize(
+        "given", [{"first": False}, {"answers": False}, {"principal_slot": -1}, {"kind": Kind.LOOKUP}]
+    )
+    def test_what_does_not_count(self, given: dict[str, Any]) -> None:
+        """Known profiles, what others answer for, sessions and groups, address books."""
+        evidence = judged_alone([0.0] * 90, usual(10), **given)
+        assert evidence.nats is not None
+        assert evidence.moved is not None
+        assert not evidence.nats.any()
+        assert not evidence.moved.any()
+
+    def test_lessons(self) -> None:
+        """The peaks of a day are told at the first contact of the next, once, in the tier's class."""
+        columns = columns_of([0.0, 1.0, 2.0, 86_400.0, 86_401.0], tiers=("", "premium"), tier=1)
+        evidence = Judge(ProfileRate(Config())).judge(columns)  # type: ignore[arg-type]  # a detector of one configuration
+        place = int(classes_of(columns)[0]) * PLACES + place_of(3)
+        assert set(evidence.lessons) == set(ProfileRate.lessons)
+        for places in evidence.lessons.values():
+            assert places.tolist() == [-1, -1, -1, place, -1]

@@ -1,5 +1,7 @@
 """The configuration is taken whole or refused whole, with file, line and reason."""
 
+from datetime import date
+
 import pytest
 
 from detectors.core.discovery import classes
@@ -12,6 +14,7 @@ from streams import config
 from streams.settings import Settings
 
 ENTRY = "owner = 'sre'\nreason = 'probes'\nexpires = 2027-01-31\n"
+BOT = "[[bots]]\nname = 'b'\nlisted = 2026-11-20\n" + ENTRY
 SURFACE = "[[surfaces]]\nkind = 'view'\npath = '/a/{profile}'\n"
 
 
@@ -36,6 +39,19 @@ class TestTaken:
         assert settings.detectors["long_tail"] == LongTailConfig(limit=21.5, mode=Mode.ENFORCE)
         assert settings.detectors["profile_rate"] == ProfileRateConfig(tiers={"recruiter": Limits(hour=600)})
         assert settings.allow[0].actor == "net:192.0.2.0/24"
+
+    def test_bots(self) -> None:
+        """Ranges of both sorts are taken, up to a host of IPv4 and a subscriber of IPv6; any user agent by default."""
+        ranges = ("192.0.2.0/24", "192.0.2.7", "2001:db8:77::/48", "2001:db8::/64")
+        (bot,) = config.parse(f"{BOT}ranges = {list(ranges)}\n").bots
+        assert (bot.ranges, bot.user_agent, bot.listed) == (ranges, None, date(2026, 11, 20))
+
+    def test_changes(self) -> None:
+        """A change is put where the file would have its key, and counts more than the environment."""
+        changes = {"policy.block_s": 61, "detectors.profile_rate.tiers.recruiter.day": 7}
+        settings = config.parse("[policy]\nblock_s = 7\n", "weir.toml", {"WEIR_POLICY__BLOCK_S": "60"}, changes)
+        text = "[policy]\nblock_s = 61\n[detectors.profile_rate.tiers.recruiter]\nday = 7\n"
+        assert settings == config.parse(text)
 
     def test_byte_order_mark(self) -> None:
         """A file that an editor began with a byte-order mark is read, and lines are counted as they stand."""
@@ -74,7 +90,7 @@ class TestRefused:
             ("[mod]\n", 1, "mod: Object contains unknown field `mod`"),
             ("\n[mode]\n\ndefualt = 'alert'\n", 4, "mode.defualt: Object contains unknown field `defualt`"),
             ("mode.default = 'loud'\n", 1, "mode.default: Invalid enum value 'loud'"),
-            ("[detectors.long_tai]\nlimit = 30\n", 1, "no such detector; there are long_tail, profile_rate"),
+            ("[detectors.long_tai]\nlimit = 30\n", 1, f"no such detector; there are {', '.join(classes())}"),
             ("[detectors]\nlong_tail = 3\n", 2, "detectors.long_tail: Expected `object`, got `int`"),
             ("detectors = 3\n", 1, "detectors: Expected `object`"),
             ("[detectors.long_tail]\nlimit = 6.9\n", 2, "detectors.long_tail.limit: Expected `float` >= 7.0"),
@@ -96,6 +112,16 @@ class TestRefused:
             ("[[collectors]]\nactor = 'account:a'\nprofiles_per_day = 0\n" + ENTRY, 3, "Expected `int` >= 1"),
             ("[[collectors]]\nactor = 'account:a'\n" + ENTRY, 1, "missing required field `profiles_per_day`"),
             ("[[allow]]\nactor = 'ip:::1'\n" + ENTRY.replace("2027-01-31", "'soon'"), 5, "allow[0].expires: Invalid"),
+            (BOT + "ranges = ['192.0.2.0/24', '192.0.2.1/24']\n", 7, "bots[0].ranges[1]: 192.0.2.1/24 has host bits"),
+            (BOT + "ranges = ['2001:db8::/65']\n", 7, "2001:db8::/65 is longer than /64: that is how far"),
+            (BOT + "ranges = ['2001:db8::1']\n", 7, "2001:db8::1 is longer than /64"),
+            (BOT + "ranges = ['10.0.0.0/8', '0.0.0.0/7']\n", 7, "0.0.0.0/7 is wider than /8"),
+            (BOT + "ranges = ['2000::/16', '::/0']\n", 7, "::/0 is wider than /16"),
+            (BOT + "ranges = ['search.example']\n", 7, "does not appear to be an IPv4 or IPv6 network"),
+            (BOT + "ranges = []\n", 7, "bots[0].ranges: Expected `array` of length >= 1"),
+            (BOT + "ranges = ['::/64']\nuser_agent = ''\n", 8, "bots[0].user_agent: Expected `str` of length >= 1"),
+            (BOT, 1, "bots[0]: Object missing required field `ranges`"),
+            (BOT.replace("listed", "# listed") + "ranges = ['::/64']\n", 1, "missing required field `listed`"),
             ("[policy]\nblock_s = true\n", 2, "policy.block_s: Expected `int`, got `bool`"),
             ("[policy]\nblock_s = 1.5\n", 2, "policy.block_s: Expected `int`, got `float`"),
             ("[policy]\nblock_s = 'soon'\n", 2, "policy.block_s: Expected `int`, got `str`"),
@@ -131,6 +157,21 @@ class TestRefused:
             )
         assert (caught.value.file, caught.value.line) == (name, None)
         assert reason in caught.value.reason
+
+    @pytest.mark.parametrize(
+        ("key", "value", "told"),
+        [
+            ("policy.block_s", 0, "--set: policy.block_s: Expected `int` >= 1"),
+            ("policy.blokc_s", 5, "--set: policy.blokc_s: Object contains unknown field `blokc_s`"),
+            ("detectors.long_tale.limit", 9, "--set: detectors.long_tale: there is no such detector"),
+            ("surfaces.path", "/x", "--set surfaces.path: surfaces is no section"),
+        ],
+    )
+    def test_change(self, key: str, value: object, told: str) -> None:
+        """A mistake in a change is told as such, with its key."""
+        with pytest.raises(ConfigError) as caught:
+            config.parse(SURFACE + "[policy]\nblock_s = 60\n", "weir.toml", {}, {key: value, "mode.default": "alert"})
+        assert str(caught.value).startswith(told)
 
     def test_a_mistake_in_the_file_beside_a_variable(self) -> None:
         """The file's own mistake is still told with the file's line."""
@@ -183,7 +224,7 @@ class TestModes:
     def test_own_before_default(self) -> None:
         """A detector's own mode counts before the default."""
         text = "[mode]\ndefault = 'alert'\n[detectors.long_tail]\nmode = 'enforce'\n"
-        assert self.modes(text) == {"long_tail": "enforce", "profile_rate": "alert"}
+        assert self.modes(text) == dict.fromkeys(classes(), "alert") | {"long_tail": "enforce"}
 
     @pytest.mark.parametrize("ceiling", list(Mode))
     @pytest.mark.parametrize("asked", [None, *Mode])

@@ -22,11 +22,19 @@ SAFARI_JA4: Final = "t13d2014h2_a09f3c656075_e42f34c56612"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program: JA4 of its TLS hello, its user agent, and its share among the programs of its device."""
+    """A program.
+
+    Attributes:
+        ja4: Of its TLS hello.
+        user_agent: What it calls itself.
+        share: Among the programs of its device.
+        prefetches: Whether it asks for the next profiles of a list before anybody wants them.
+    """
 
     ja4: str
     user_agent: str
     share: float = 0.0
+    prefetches: bool = False
 
 
 DESKTOPS: Final = (
@@ -45,12 +53,21 @@ PHONES: Final = (
     Client("t13d1516h2_8daaf6152771_806a8c22fdea", f"{ANDROID} SamsungBrowser/28.0 {CHROME} Mobile", 0.06),
     Client(SAFARI_JA4, f"{IPHONE} {SAFARI} Mobile/15E148 Safari/604.1", 0.26),
     Client("t13d2013h2_a09f3c656075_7f0f34a4126d", "Platform/9.4 (iPhone; iOS 26.1)", 0.16),
-    Client("t13d1312h2_f57a46bbacb6_14788d8d241b", "Platform/9.4 (Android 15) okhttp/4.12.0", 0.16),
+    Client("t13d1312h2_f57a46bbacb6_14788d8d241b", "Platform/9.4 (Android 15) okhttp/4.12.0", 0.16, prefetches=True),
 )
 CLIENTS: Final = DESKTOPS + PHONES
 """Desktops first, then phones: a client's number is its place here."""
 
+PREFETCHES: Final = np.array([client.prefetches for client in CLIENTS])
+"""By client number."""
+
 MONITOR: Final = Client("t13d1311h1_f57a46bbacb6_ab7e3b40a677", "uptime-probe/3.2")
+COLLECTOR: Final = Client("t13d1714h2_5b57614c22b0_e54631d3f9b1", "partner-sync/2.4 (Java/21)")
+SEARCH_BOT: Final = Client(
+    "t13d1515h2_8daaf6152771_45f260be83e2",
+    "Mozilla/5.0 (compatible; Searchbot/2.1; +https://search.example/bot)",
+)
+"""Programs without anybody before them; each has its hello for itself."""
 PYTHON_REQUESTS: Final = Client("t13d1812h1_85036bcba153_375ca2c5e164", "python-requests/2.32.5")
 GO_HTTP: Final = Client("t13d1909h2_9dc949149365_97f8aa674fd9", f"{WINDOWS} {CHROME} Safari/537.36")
 CURL: Final = Client("t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", f"{MAC} {CHROME} Safari/537.36")

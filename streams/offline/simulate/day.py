@@ -81,5 +81,6 @@ def _labels(world: World, people: list[Part], intruders: list[Scraper]) -> Label
         members=plan.members,
         popularity_exponent=plan.popularity_exponent,
         people=people_labels(((kind, origin) for origin, kind in kinds.items()), world.internet.shared()),
-        scrapers=[scraper_label(intruder, fingerprints, addresses) for intruder in intruders],
+        scrapers=[scraper_label(intruder, world.members, fingerprints, addresses) for intruder in intruders],
+        decoys=[str(decoy) for decoy in world.members.decoys.tolist()],
     )

@@ -1,4 +1,4 @@
-"""What looks like an attack and is none: a celebrity's evening, a class sent to one page, a monitor's polls."""
+"""What looks like an attack and is none: a celebrity's evening, a class sent to one page, welcome programs."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,10 +6,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.offline.simulate.client import MONITOR
-from streams.offline.simulate.people import CLASS, Crowd
+from streams.offline.simulate.coming import weekends
+from streams.offline.simulate.kind import CLASS
+from streams.offline.simulate.people import Crowd
 from streams.offline.simulate.plan import MINUTE_MS
-from streams.offline.simulate.traffic import OTHERS, Origin, Traffic, What
+from streams.offline.simulate.robot import robots
+from streams.offline.simulate.traffic import Traffic
 from streams.offline.simulate.visit import Part, beside
 from streams.offline.simulate.world import World
 
@@ -23,9 +25,6 @@ WAVE_KINDS: Final = ("regular", "glancer", "anonymous")
 LESSON_HOUR: Final = 9
 LESSON_MS: Final = 40 * MINUTE_MS
 LESSON_VIEWS: Final = (2, 7)
-POLL_MS: Final = MINUTE_MS
-POLL_SPLIT_MS: Final = 200
-"""Between the two requests of a poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Gathering:
 
 def gatherings(world: World) -> list[Part]:
     """All of them."""
-    return [*_celebrity(world), *_lessons(world), *_polls(world)]
+    return [*_celebrity(world), *_lessons(world), *robots(world)]
 
 
 def _celebrity(world: World) -> list[Part]:
@@ -70,9 +69,9 @@ def _wave(world: World, crowd: Crowd, profile: int) -> list[Part]:
 
 
 def _lessons(world: World) -> list[Part]:
-    """Each morning the class looks at one page from the school's address."""
+    """Each morning but on weekends the class looks at one page from the school's address."""
     crowd = next(crowd for crowd in world.crowds if crowd.kind is CLASS)
-    return [part for day in range(world.plan.calendar_days) for part in _lesson(world, crowd, day)]
+    return [part for day in np.flatnonzero(~weekends(world.plan)).tolist() for part in _lesson(world, crowd, day)]
 
 
 def _lesson(world: World, crowd: Crowd, day: int) -> list[Part]:
@@ -92,15 +91,3 @@ def _gathered(rng: np.random.Generator, world: World, crowd: Crowd, gathering: G
     views = Traffic.views(world.members, gathering.time_ms, gathering.person, ids, origins)
     others = beside(rng, views, world.plan.other_ratio, crowd.furniture[gathering.person])
     return [Part(crowd.kind.name, views), Part(crowd.kind.name, others)]
-
-
-def _polls(world: World) -> list[Part]:
-    """A monitor asks for the most popular profile and for its health page every minute, to the millisecond."""
-    time = np.arange(0, world.plan.end_ms, POLL_MS)
-    nobody = np.zeros(len(time), np.int64)
-    origins = (Origin(world.internet.addresses[world.internet.monitor], MONITOR),)
-    profile = np.full(len(time), world.members.ids[world.members.ranked[0]])
-    views = Traffic.views(world.members, time, nobody, profile, origins)
-    health = np.full(len(time), OTHERS.index("/health"))
-    calls = Traffic.of(What.OTHER, time + POLL_SPLIT_MS, nobody, health, origins)
-    return [Part("monitor", views), Part("monitor", calls)]

@@ -25,7 +25,13 @@ NETS_MIN: Final = 800
 V6_SHARE: Final = 0.3
 PEOPLE_PER_NAT: Final = 300
 OFFICE_SHARE: Final = 0.35
-VPN_EXITS: Final = 3
+HOUSEHOLD_SHARE: Final = 0.2
+"""People who live with somebody else of these people, two to a home."""
+VPN_COUNTRIES: Final = 3
+VPN_EXITS: Final = 2
+"""Exits in each of so many countries."""
+PARTNER_HOSTS: Final = 2
+CRAWLER_HOSTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ HOSTING: Final = 200
 VPN: Final = HOSTING
 SCRAPER_HOSTING: Final = HOSTING + 1
 MONITORING: Final = HOSTING + 2
+PARTNER: Final = HOSTING + 3
+CRAWLER: Final = HOSTING + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,10 @@ class Internet:
         addresses: All of people's; the arrays below hold places in it, or -1 for none.
         country: Country's number of each person, accounts first, then anonymous visitors.
         home, carrier, office, vpn: Places per person, same order.
+        carriers: First place and number of the carriers' addresses of each country, shape (countries, 2).
+        exits: Places of all VPN exits.
         school, monitor: Single places.
+        partner, crawler: Places of the authorised collector and of the search engine.
         nets: Number of nets per home provider.
         proxy_order: Random order of all (net, host) that can be rented.
     """
@@ -84,8 +95,12 @@ class Internet:
     carrier: Ints
     office: Ints
     vpn: Ints
+    carriers: Ints
+    exits: Ints
     school: int
     monitor: int
+    partner: Ints
+    crawler: Ints
     nets: Ints
     proxy_order: Ints
 
@@ -98,19 +113,35 @@ class Internet:
         isp = 2 * country + (rng.random(people) < ISPS[1][1])
         nets = np.maximum(8, np.bincount(isp, minlength=len(ISPS)) * _nets_total(people) // people)
         table: list[Address] = []
-        home = _extend(table, _homes(rng, isp, nets))
+        home = _homes(rng, table, isp, nets)
         carrier = _shared(rng, table, country, CARRIER, np.full(people, PEOPLE_PER_NAT))
         office = _shared(rng, table, country, BUSINESS, _office_sizes(rng, people))
         office[rng.random(people) >= OFFICE_SHARE] = -1
-        exits = _extend(table, [_v4(VPN, 0, host, 0) for host in range(1, VPN_EXITS + 1)])
+        net_hosts = [(net, host) for net in range(VPN_COUNTRIES) for host in range(1, VPN_EXITS + 1)]
+        exits = _extend(table, [_v4(VPN, net, host, net) for net, host in net_hosts])
         single = _extend(table, [_v4(BUSINESS, 255, 7, 0), _v4(MONITORING, 0, 9, 0)])
-        vpn = exits[rng.integers(VPN_EXITS, size=people)]
-        order = rng.permutation(int(nets.sum()) * PROXY_HOSTS)
-        return cls(tuple(table), country, home, carrier, office, vpn, int(single[0]), int(single[1]), nets, order)
+        partner = _extend(table, [_v4(PARTNER, 0, host, 0) for host in range(1, PARTNER_HOSTS + 1)])
+        crawler = _extend(table, [_v4(CRAWLER, 0, host, 3) for host in range(1, CRAWLER_HOSTS + 1)])
+        return cls(
+            addresses=tuple(table),
+            country=country,
+            home=home,
+            carrier=carrier,
+            office=office,
+            vpn=exits[rng.integers(len(exits), size=people)],
+            carriers=_spans(country, carrier),
+            exits=exits,
+            school=int(single[0]),
+            monitor=int(single[1]),
+            partner=partner,
+            crawler=crawler,
+            nets=nets,
+            proxy_order=rng.permutation(int(nets.sum()) * PROXY_HOSTS),
+        )
 
     def shared(self) -> dict[str, set[str]]:
         """Addresses with several people behind them, by what they are."""
-        kinds = {"carrier_nat": self.carrier, "office_nat": self.office, "vpn_exit": self.vpn}
+        kinds = {"carrier_nat": self.carrier, "office_nat": self.office, "vpn_exit": self.exits}
         places = {kind: np.unique(place[place >= 0]).tolist() for kind, place in kinds.items()}
         return {kind: {self.addresses[at].value for at in found} for kind, found in places.items()} | {
             "school_nat": {self.addresses[self.school].value}
@@ -156,15 +187,26 @@ def _v6(provider: int, net: int, host: int, country: int) -> Address:
     return Address(value, FIRST_ASN + provider, COUNTRIES[country].code)
 
 
-def _homes(rng: np.random.Generator, isp: Ints, nets: Ints) -> list[Address]:
-    """A home of its own for each person."""
-    slot = np.empty(len(isp), np.int64)
+def _homes(rng: np.random.Generator, table: list[Address], isp: Ints, nets: Ints) -> Ints:
+    """A home for each person, shared by two where they live together; gives its place in the table."""
+    slot, v6 = np.empty(len(isp), np.int64), rng.random(len(isp)) < V6_SHARE
+    flat = np.arange(len(isp))
     for provider in range(len(ISPS)):
-        mine = np.flatnonzero(isp == provider)
+        mine = rng.permutation(np.flatnonzero(isp == provider))
         slot[mine] = rng.permutation(int(nets[provider]) * HOME_HOSTS)[: len(mine)]
-    v6 = rng.random(len(isp)) < V6_SHARE
-    rows = zip(isp.tolist(), (slot // HOME_HOSTS).tolist(), (slot % HOME_HOSTS + 1).tolist(), v6.tolist(), strict=True)
-    return [(_v6 if six else _v4)(provider, net, host, ISPS[provider][0]) for provider, net, host, six in rows]
+        pairs = round(len(mine) * HOUSEHOLD_SHARE / 2)
+        flat[mine[:pairs]] = mine[pairs : 2 * pairs]
+    homes, place = np.unique(flat, return_inverse=True)
+    columns = (isp, slot // HOME_HOSTS, slot % HOME_HOSTS + 1, v6)
+    rows = zip(*(column[homes].tolist() for column in columns), strict=True)
+    made = [(_v6 if six else _v4)(provider, net, host, ISPS[provider][0]) for provider, net, host, six in rows]
+    return _extend(table, made)[place]
+
+
+def _spans(country: Ints, place: Ints) -> Ints:
+    """First place and number of places of each country, whose places follow on each other; shape (countries, 2)."""
+    mine = [place[country == number] for number in range(len(COUNTRIES))]
+    return np.array([(found.min(), np.ptp(found) + 1) if len(found) else (0, 0) for found in mine], np.int64)
 
 
 def _office_sizes(rng: np.random.Generator, people: int) -> Ints:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streams.offline.simulate.internet import net_of
+from streams.offline.simulate.members import Members
 from streams.offline.simulate.scrapers import Scraper
 from streams.offline.simulate.traffic import Origin
 
@@ -20,7 +21,8 @@ class PeopleLabel(msgspec.Struct, frozen=True):
 class ScraperLabel(msgspec.Struct, frozen=True):
     """One scraper. `fingerprints` and `nets` (/24) are those that no person shares.
 
-    `addresses` are all of its own; `profiles` is how many distinct ones it takes if nobody stops it.
+    `addresses` are all of its own; `profiles` is how many distinct ones it takes if nobody stops it. `stolen` are
+    accounts whose session it uses: they are people's and so not among `accounts`; only the session is the scraper's.
     """
 
     id: str
@@ -33,10 +35,14 @@ class ScraperLabel(msgspec.Struct, frozen=True):
     nets: list[str]
     profiles: int
     requests: int
+    stolen: list[str] = []
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """``labels.json``; a principal (account, else address) belongs to at most one entry."""
+    """``labels.json``; a principal (account, else address) belongs to at most one entry.
+
+    `decoys` are ids of profiles that exist and that nobody honest is ever shown.
+    """
 
     version: int = 1
     seed: int
@@ -47,6 +53,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     popularity_exponent: float
     people: list[PeopleLabel]
     scrapers: list[ScraperLabel]
+    decoys: list[str] = []
 
 
 def people_labels(origins: Iterable[tuple[str, Origin]], shared: dict[str, set[str]]) -> list[PeopleLabel]:
@@ -69,7 +76,7 @@ def people_labels(origins: Iterable[tuple[str, Origin]], shared: dict[str, set[s
     return people + [PeopleLabel(kind, [], _sorted(values)) for kind, values in shared.items() if values]
 
 
-def scraper_label(scraper: Scraper, fingerprints: set[str], addresses: set[str]) -> ScraperLabel:
+def scraper_label(scraper: Scraper, members: Members, fingerprints: set[str], addresses: set[str]) -> ScraperLabel:
     """The label of a scraper, given the fingerprints and addresses of all people."""
     origins = scraper.traffic.origins
     nets = {net_of(origin.address.value) for origin in origins} - set(map(net_of, addresses))
@@ -77,13 +84,14 @@ def scraper_label(scraper: Scraper, fingerprints: set[str], addresses: set[str])
         id=scraper.id,
         kind=scraper.kind,
         rate=scraper.rate,
-        accounts=_sorted(origin.account for origin in origins),
+        accounts=_sorted({origin.account for origin in origins} - scraper.stolen),
         sessions=_sorted(origin.session for origin in origins),
         addresses=_sorted(origin.address.value for origin in origins),
         fingerprints=_sorted({origin.client.ja4 for origin in origins} - fingerprints),
         nets=_sorted(nets),
-        profiles=scraper.traffic.profiles(),
+        profiles=scraper.traffic.profiles(members),
         requests=len(scraper.traffic),
+        stolen=_sorted(scraper.stolen),
     )
 
 

@@ -1,4 +1,4 @@
-"""Kinds of honest people and their lasting traits."""
+"""Honest people: their lasting traits."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,18 +9,13 @@ from numpy.typing import NDArray
 
 from streams.offline.simulate.client import CLIENTS, draw_devices
 from streams.offline.simulate.internet import Address
+from streams.offline.simulate.kind import Kind, counts
 from streams.offline.simulate.members import Members
 from streams.offline.simulate.plan import Plan
 from streams.offline.simulate.traffic import Origin
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-Hours = tuple[float, ...]
-DAY_HOURS: Final[Hours] = (2, 1, 0.5, 0.3, 0.3, 1, 3, 6, 8, 8, 7, 7, 9, 8, 6, 6, 6, 7, 8, 9, 10, 9, 7, 4)
-WORK_HOURS: Final[Hours] = (0, 0, 0, 0, 0, 0, 0, 2, 6, 10, 10, 9, 5, 8, 10, 9, 8, 4, 1, 0.5, 0.5, 0.2, 0, 0)
-NIGHT_HOURS: Final[Hours] = (10, 10, 9, 8, 5, 3, 1, 0.5, 0.3, 0.3, 0.5, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 6, 8, 9)
-"""Weight of each local hour for the start of a visit."""
 
 GAP_MEDIAN_S: Final = (22.0, 38.0)
 LEVEL_SIGMA: Final = 0.45
@@ -31,98 +26,12 @@ UNKNOWN_TASTE_SHARE: Final = 0.03
 UNPOPULAR_FRIENDS_SHARE: Final = 0.5
 FRIENDS_MEDIAN: Final = 30
 FRIENDS_SIGMA: Final = 0.8
-CLASS_MAX: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of people; shares and rates are in [0, 1] unless said otherwise.
-
-    Attributes:
-        name: As in the labels.
-        share: Of all accounts.
-        tier: The platform's account tier; None for people without an account.
-        active: Probability to come on a day.
-        visits: Mean visits on a day when they come.
-        size: Pareto visits: fewest views, exponent, most views.
-        taste: Beta distribution of the share of views of just anybody, against popular people.
-        returns: Beta distribution of the share of views of somebody seen before.
-        friends: Share of views of own friends.
-        searches: Searches per view.
-        pages: Pages of results read of one search.
-        hours: Weight of each local hour.
-        phone: Share of visits by phone.
-        furniture: Share whose client asks for what belongs to a page.
-        vpn: Share of visits through a VPN.
-        age_days: Youngest and oldest account at the plan's start.
-    """
-
-    name: str
-    share: float = 0.0
-    tier: str | None = "free"
-    active: float = 0.85
-    visits: float = 2.6
-    size: tuple[float, float, int] = (3.0, 1.3, 80)
-    taste: tuple[float, float] = (1.3, 4.0)
-    returns: tuple[float, float] = (2.0, 4.0)
-    friends: float = 0.35
-    searches: float = 0.05
-    pages: int = 1
-    hours: Hours = DAY_HOURS
-    phone: float = 0.5
-    furniture: float = 0.993
-    vpn: float = 0.0
-    age_days: tuple[int, int] = (30, 3_000)
-
-
-REGULAR: Final = Kind("regular")
-OTHER_KINDS: Final = (
-    Kind("glancer", share=0.14, visits=9, size=(1.0, 3.0, 3), friends=0.6, phone=0.85),
-    Kind(
-        "sales",
-        share=0.08,
-        tier="premium",
-        visits=4.0,
-        size=(4.0, 1.3, 80),
-        taste=(1.6, 3.0),
-        searches=0.12,
-        hours=WORK_HOURS,
-        phone=0.3,
-    ),
-    Kind("night", share=0.04, hours=NIGHT_HOURS),
-    Kind("vpn", share=0.03, phone=0.2, vpn=0.8),
-    Kind("newcomer", share=0.02, returns=(1.0, 4.0), searches=0.15, age_days=(0, 6)),
-    Kind(
-        "recruiter",
-        share=0.005,
-        tier="recruiter",
-        active=0.95,
-        visits=7.0,
-        size=(22.0, 1.5, 120),
-        taste=(5.0, 2.0),
-        returns=(1.0, 8.0),
-        friends=0.02,
-        searches=0.4,
-        pages=5,
-        hours=WORK_HOURS,
-        phone=0.05,
-    ),
-)
-CLASS: Final = Kind("class", visits=1.6, size=(1.0, 1.6, 20), phone=0.8)
-"""Pupils who, besides, are all sent to one page in one lesson."""
-ANONYMOUS: Final = Kind(
-    "anonymous",
-    tier=None,
-    active=0.6,
-    visits=1.0,
-    size=(1.0, 1.2, 25),
-    taste=(4.0, 6.0),
-    returns=(1.0, 9.0),
-    friends=0.0,
-    searches=0.02,
-    phone=0.6,
-    furniture=0.92,
-)
+TWIN_SHARE: Final = 0.1
+"""People who at times use both devices at once."""
+ROAMING_SHARE: Final = 0.1
+"""People whose phone keeps a session while it moves between home and carrier, and who now and then use a VPN."""
+HOPPING_SHARE: Final = 0.25
+"""People whose carrier gives them another address from one request to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +47,10 @@ class Crowd:
         shift_h: How late they live, in hours.
         furniture: Whether their client asks for what belongs to a page.
         devices: Client numbers of desktop and phone, shape (people, 2).
+        twin: Whether both devices are at times used at once.
+        roams: Whether the phone moves between home and carrier within a session.
+        hops: Whether the carrier's address changes between requests.
+        cookie: Whether a session has a name although nobody is logged in.
         created_at: Date of each account.
         friends: Ids of all friends, person after person.
         friends_begin: Where each person's friends begin; one entry more than people.
@@ -152,6 +65,10 @@ class Crowd:
     shift_h: Floats
     furniture: NDArray[np.bool_]
     devices: Ints
+    twin: NDArray[np.bool_]
+    roams: NDArray[np.bool_]
+    hops: NDArray[np.bool_]
+    cookie: NDArray[np.bool_]
     created_at: tuple[str, ...]
     friends: Ints
     friends_begin: Ints
@@ -167,33 +84,39 @@ class Crowd:
         return cls(
             kind=kind,
             first=first,
-            level=np.exp(rng.normal(0, LEVEL_SIGMA, count)),
+            level=np.minimum(np.exp(rng.normal(0, LEVEL_SIGMA, count)), kind.level_max),
             taste=_replaced(rng, rng.beta(*kind.taste, count), UNKNOWN_TASTE_SHARE, rng.uniform(0.7, 1.0, count)),
             returns=_replaced(rng, rng.beta(*kind.returns, count), NEVER_RETURNS_SHARE, np.zeros(count)),
             gap_median_s=rng.uniform(*GAP_MEDIAN_S, count),
             shift_h=rng.normal(0, 1.2, count),
             furniture=rng.random(count) < kind.furniture,
             devices=draw_devices(rng, count),
+            twin=rng.random(count) < TWIN_SHARE,
+            roams=rng.random(count) < ROAMING_SHARE,
+            hops=rng.random(count) < HOPPING_SHARE,
+            cookie=rng.random(count) < kind.cookie,
             created_at=_created(rng, plan, kind, count),
             friends=friends,
             friends_begin=friends_begin,
         )
 
     def origin(self, person: int, address: Address, phone: bool, day: int) -> Origin:
-        """The origin of the person with this place in the crowd; a session is an account's device's day."""
+        """The origin of the person with this place in the crowd.
+
+        A session is a day on an account's device; a visitor's cookie names one for as long as the visitor comes.
+        """
         client = CLIENTS[int(self.devices[person, int(phone)])]
+        device = "phone" if phone else "desktop"
         if self.kind.tier is None:
-            return Origin(address, client)
+            session = f"anon{self.first + person + 1}.{device}" if self.cookie[person] else None
+            return Origin(address, client, session=session)
         account = f"u{self.first + person + 1}"
-        session = f"{account}.{'phone' if phone else 'desktop'}.{day}"
-        return Origin(address, client, account, session, self.kind.tier, self.created_at[person])
+        return Origin(address, client, account, f"{account}.{device}.{day}", self.kind.tier, self.created_at[person])
 
 
 def crowds(plan: Plan, members: Members) -> list[Crowd]:
     """All honest people: accounts by kind, then anonymous visitors."""
-    sizes = {kind: max(1, round(kind.share * plan.people)) for kind in OTHER_KINDS}
-    sizes[CLASS] = min(CLASS_MAX, plan.people // 20)
-    sizes = {REGULAR: plan.people - sum(sizes.values())} | sizes | {ANONYMOUS: plan.anonymous}
+    sizes = counts(plan.people, plan.anonymous)
     first = np.cumsum([0, *sizes.values()]).tolist()
     return [Crowd.of(plan, members, kind, begin, sizes[kind]) for kind, begin in zip(sizes, first, strict=False)]
 

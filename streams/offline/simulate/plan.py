@@ -12,7 +12,34 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 START: Final = datetime(2026, 11, 24, tzinfo=UTC)
-SCRAPER_KINDS: Final = ("burst", "low_and_slow", "fleet", "id_walk")
+USUAL_SCRAPERS: Final = ("burst", "low_and_slow", "fleet", "id_walk")
+"""One kind for each of the detectors that need no learning, and one that hides from them."""
+SCRAPER_KINDS: Final = (
+    *USUAL_SCRAPERS,
+    "unpopular",
+    "mixed",
+    "id_walks",
+    "guessing",
+    "fleets",
+    "fleet_common",
+    "one_shot",
+    "farm_net",
+    "farm_scattered",
+    "farm_furnished",
+    "stolen_session",
+    "import_order",
+    "import_block",
+    "import_random",
+    "sweep_alphabet",
+    "sweep_surname",
+    "graph_walk",
+    "new_account",
+    "metronome",
+    "headless",
+    "canary_toucher",
+    "farm_aged",
+)
+"""Every kind; the place decides which addresses a kind rents, so a new one comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +71,7 @@ class Plan:
     anonymous: int = 800
     members: int = 20_000
     popularity_exponent: float = 0.95
-    scrapers: tuple[str, ...] = SCRAPER_KINDS
+    scrapers: tuple[str, ...] = USUAL_SCRAPERS
     other_ratio: float = 1.0
     route: bool = True
 
@@ -100,5 +127,6 @@ class Plan:
 PRESETS: Final[dict[str, Plan]] = {
     "small": Plan(people=160, anonymous=80, members=6_000),
     "demo": Plan(),
-    "day": Plan(people=20_000, anonymous=8_000, members=200_000),
+    "day": Plan(people=20_000, anonymous=8_000, members=200_000, scrapers=SCRAPER_KINDS),
+    "evaluate": Plan(people=20_000, anonymous=8_000, members=200_000, quiet_days=3.0, scrapers=SCRAPER_KINDS),
 }

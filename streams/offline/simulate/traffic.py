@@ -1,6 +1,6 @@
 """Requests as columns, and from columns to request events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -16,7 +16,7 @@ from streams.offline.simulate.members import PAGES_MAX, Members
 Ints = NDArray[np.int64]
 Event = dict[str, str | int | list[str]]
 CHUNK: Final = 65_536
-RESULT_PAGES_KEPT: Final = 65_536
+ANSWERS_KEPT: Final = 65_536
 
 OTHERS: Final = (
     "/static/app.8d1f3c.js",
@@ -36,9 +36,13 @@ class What(IntEnum):
     VIEW = 0
     """A profile; subject is its id."""
     SEARCH = 1
-    """A page of results; subject is name times `PAGES_MAX` plus page."""
+    """A page of results; subject is the text's number times `PAGES_MAX` plus page."""
     OTHER = 2
     """An asset or a call; subject is its place in `OTHERS`."""
+    LOOKUP = 3
+    """Whose a phone number is, as a contact import asks; subject is the number."""
+    LIST = 4
+    """A page of a member's connections; subject is the member's id times `PAGES_MAX` plus page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,20 @@ class Traffic:
         return cls(time_ms, origin, np.full(len(ids), What.VIEW), ids, status, origins)
 
     @classmethod
+    def lookups(cls, members: Members, time_ms: Ints, origin: Ints, numbers: Ints, origins: Sequence[Origin]) -> Self:
+        """Look-ups of phone numbers; those of nobody answer 404."""
+        status = np.where(members.holder(numbers) >= 0, 200, 404)
+        return cls(time_ms, origin, np.full(len(numbers), What.LOOKUP), numbers, status, origins)
+
+    @classmethod
+    def lists(cls, members: Members, time_ms: Ints, origin: Ints, subject: Ints, origins: Sequence[Origin]) -> Self:
+        """Pages of connections, subject as `What.LIST` says; those of nobody answer 404."""
+        status = np.where(members.exists(subject // PAGES_MAX), 200, 404)
+        return cls(time_ms, origin, np.full(len(subject), What.LIST), subject, status, origins)
+
+    @classmethod
     def of(cls, what: What, time_ms: Ints, origin: Ints, subject: Ints, origins: Sequence[Origin]) -> Self:
-        """Requests of one sort, all answered with 200."""
+        """Requests of one sort, all answered with 200; for look-ups and lists see `lookups` and `lists`."""
         return cls(time_ms, origin, np.full(len(subject), what), subject, np.full(len(subject), 200), origins)
 
     @classmethod
@@ -121,22 +137,26 @@ class Traffic:
         origins = [origin for part in parts for origin in part.origins]
         return cls(time_ms[order], origin[order], what, subject, status, origins)
 
-    def profiles(self) -> int:
-        """Distinct profiles that the views disclosed."""
-        shown = (self.what == What.VIEW) & (self.status == 200)
-        return len(np.unique(self.subject[shown]))
+    def profiles(self, members: Members) -> int:
+        """Distinct profiles that the answers disclosed: by views, look-ups, searches and lists."""
+        served = self.status == 200
+        views = self.subject[served & (self.what == What.VIEW)]
+        holders = members.holder(self.subject[served & (self.what == What.LOOKUP)])
+        results = _shown(members.results, self.subject[served & (self.what == What.SEARCH)])
+        connections = _shown(members.connections_page, self.subject[served & (self.what == What.LIST)])
+        return len(np.unique(np.concatenate((views, holders, *results, *connections))))
 
 
 def events(traffic: Traffic, members: Members, start_ms: int, route: bool) -> Iterator[Event]:
     """Request events (CONTRACT.md, section 2) in the order of the columns; holds `CHUNK` of them at a time."""
     origins = [origin.fields() for origin in traffic.origins]
-    searched = lru_cache(RESULT_PAGES_KEPT)(lambda subject: _search(members, subject, route))
+    kept = lru_cache(ANSWERS_KEPT)(lambda what, subject: ANSWERS[what](members, subject, route))
     for begin in range(0, len(traffic), CHUNK):
         rows = slice(begin, begin + CHUNK)
         times = timestamps(traffic.time_ms[rows] + start_ms)
         columns = (traffic.origin[rows], traffic.what[rows], traffic.subject[rows], traffic.status[rows])
         for time, origin, what, subject, status in zip(times, *(column.tolist() for column in columns), strict=True):
-            asked = searched(subject) if what == What.SEARCH else _asked(what, subject, route)
+            asked = kept(what, subject) if what in ANSWERS else _asked(what, subject, route)
             yield {
                 "@timestamp": time,
                 "http.request.method": "GET",
@@ -160,8 +180,37 @@ def _asked(what: int, subject: int, route: bool) -> Event:
 
 
 def _search(members: Members, subject: int, route: bool) -> Event:
-    name, page = divmod(subject, PAGES_MAX)
-    query = f"q={members.names[name]}" + (f"&page={page + 1}" if page else "")
-    targets = list(map(str, members.results(name, page).tolist()))
+    text, page = divmod(subject, PAGES_MAX)
+    query = f"q={members.texts[text]}" + (f"&page={page + 1}" if page else "")
+    targets = list(map(str, members.results(text, page).tolist()))
     asked: Event = {"url.path": "/search/people", "url.query": query, "weir.targets": targets}
     return asked | {"http.route": "/search/people"} if route else asked
+
+
+def _lookup(members: Members, subject: int, route: bool) -> Event:
+    asked: Event = {"url.path": f"/contacts/lookup/{subject}"}
+    holder = int(members.holder(np.array([subject]))[0])
+    if holder >= 0:
+        asked["weir.target.id"] = str(holder)
+    return asked | {"http.route": "/contacts/lookup/{number}"} if route else asked
+
+
+def _list(members: Members, subject: int, route: bool) -> Event:
+    profile, page = divmod(subject, PAGES_MAX)
+    asked: Event = {"url.path": f"/people/{profile}/connections", "url.query": f"page={page + 1}"}
+    if members.exists(np.array([profile]))[0]:
+        asked["weir.targets"] = list(map(str, members.connections_page(profile, page).tolist()))
+    return asked | {"http.route": "/people/{id}/connections"} if route else asked
+
+
+def _shown(page_of: Callable[[int, int], Ints], subjects: Ints) -> Iterator[Ints]:
+    """Ids on each page that was asked for."""
+    return (page_of(*divmod(subject, PAGES_MAX)) for subject in np.unique(subjects).tolist())
+
+
+ANSWERS: Final[dict[int, Callable[[Members, int, bool], Event]]] = {
+    What.SEARCH: _search,
+    What.LOOKUP: _lookup,
+    What.LIST: _list,
+}
+"""What is worked out from the members, and so kept."""

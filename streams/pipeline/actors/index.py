@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 
 NO_KEY: Final = np.uint64(0)
+_LEAST: Final = 1024
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -46,24 +47,40 @@ def _rebuild(
 
 
 class Index:
-    """Slots are given out from 0 upwards, one a key, and never taken back."""
+    """Slots are given out from 0 upwards, one a key, until `keep` numbers them anew."""
 
     def __init__(self) -> None:
-        self._keys = np.zeros(1024, np.uint64)
-        self._slots = np.zeros(1024, np.int32)
+        self._keys = np.zeros(_LEAST, np.uint64)
+        self._slots = np.zeros(_LEAST, np.int32)
         self.count = 0
 
     def slots(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], int]:
         """Slot of each key, and how many of them are new: ``count - new`` to ``count - 1`` in order of appearance."""
         if 4 * (self.count + keys.size) > 3 * self._keys.size:
-            self._grow(self.count + keys.size)
+            self._resize(self.count + keys.size)
         out = np.empty(keys.size, np.int32)
         new = _find_or_add(self._keys, self._slots, keys, self.count, out)
         self.count += new
         return out, new
 
-    def _grow(self, needed: int) -> None:
-        size = self._keys.size
+    def keep(self, renumbered: NDArray[np.int32]) -> None:
+        """Give each slot its new number by the old one; keys of slots that become -1 are dropped."""
+        used = self._keys != NO_KEY
+        slots = renumbered[self._slots[used]]
+        kept = slots >= 0
+        self._keys, self._slots = self._keys[used][kept], slots[kept]
+        self.count = int(self._keys.size)
+        self._resize(self.count)
+
+    def keys(self) -> NDArray[np.uint64]:
+        """The key of each slot."""
+        used = self._keys != NO_KEY
+        out = np.zeros(self.count, np.uint64)
+        out[self._slots[used]] = self._keys[used]
+        return out
+
+    def _resize(self, needed: int) -> None:
+        size = _LEAST
         while 4 * needed > 3 * size:
             size *= 2
         keys, slots = np.zeros(size, np.uint64), np.zeros(size, np.int32)

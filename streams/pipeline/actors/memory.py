@@ -95,6 +95,13 @@ def release(b: Blocks, slot: int) -> None:
 
 
 @compiled
+def release_all(b: Blocks, slots: NDArray[np.int64] | NDArray[np.int32]) -> None:
+    """Likewise of all ``slots``."""
+    for slot in slots:
+        release(b, slot)
+
+
+@compiled
 def _sweep(b: Blocks, slot: int, start: int, size: int, now: int) -> None:
     last = signed(b.head[slot, 1])
     for at in range(start, start + size):
@@ -241,6 +248,19 @@ class Memory:
         head[: len(self.blocks.head)] = self.blocks.head
         overflowed[: len(self.blocks.head)] = self.blocks.overflowed
         self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
+
+    def keep(self, slots: NDArray[np.int64], capacity: int) -> None:
+        """Keep the blocks of ``slots``, which stand in their order from 0 on; make room for ``capacity`` actors."""
+        head, overflowed = self.blocks.head[slots], self.blocks.overflowed[slots]
+        self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
+        self.grow_slots(capacity)
+        self.grow_needed()
+
+    def clear(self, slots: NDArray[np.int64]) -> None:
+        """Let ``slots`` remember nothing."""
+        release_all(self.blocks, slots)
+        self.blocks.overflowed[slots] = False
+        self.blocks.head[slots] = 0
 
     @property
     def wanting(self) -> bool:

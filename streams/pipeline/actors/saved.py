@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
-from streams.pipeline.actors.memory import SIZES, WAYS, Blocks, Memory, allocate, release
+from streams.pipeline.actors.memory import SIZES, WAYS, Blocks, Memory, allocate, release_all
 from streams.pipeline.actors.store import Actors
+from streams.pipeline.actors.table import Column, Table
+from streams.pipeline.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,39 +21,61 @@ class _SavedMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class _SavedTable:
+    slots: NDArray[np.int32]
+    columns: list[Column]
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
-    """Everything known of ``slots`` (each once)."""
+    """Everything known of ``slots`` (each once), and of their places in the tables."""
 
     slots: NDArray[np.int32]
-    columns: dict[str, NDArray[np.generic]]
-    state: dict[str, dict[str, NDArray[np.generic]]]
-    rings: NDArray[np.uint32]
+    tables: list[_SavedTable]
     contacts: _SavedMemory
     members: _SavedMemory
 
 
-def save(actors: Actors, slots: NDArray[np.int32]) -> Saved:
-    """Copy everything known of ``slots``, each named once."""
+def save(actors: Actors, rows: Rows) -> Saved:
+    """Copy everything known of the actors of ``rows``."""
+    wanted = (rows.slot, *actors.places(rows))
+    tables = _tables(actors)
+    places = [_distinct(place, table.capacity) for place, table in zip(wanted, tables, strict=True)]
+    slots = places[0]
     return Saved(
         slots,
-        {name: column[slots] for name, column in actors.columns.items()},
-        {name: {c: a[slots] for c, a in own.items()} for name, own in actors.state.items()},
-        actors.rings[slots],
+        [_save_table(table, place) for table, place in zip(tables, places, strict=True)],
         _save_memory(actors.contacts, slots),
         _save_memory(actors.members, slots),
     )
 
 
 def restore(actors: Actors, saved: Saved) -> None:
-    """Put back what was saved. Only the saved slots may have changed since."""
-    for name, column in saved.columns.items():
-        actors.columns[name][saved.slots] = column
-    for name, own in saved.state.items():
-        for c, values in own.items():
-            actors.state[name][c][saved.slots] = values
-    actors.rings[saved.slots] = saved.rings
+    """Put back what was saved. Only the saved actors may have changed since."""
+    for table, kept in zip(_tables(actors), saved.tables, strict=True):
+        for column, values in zip(_columns(table), kept.columns, strict=True):
+            column[kept.slots] = values
     _restore_memory(actors.contacts, saved.slots, saved.contacts)
     _restore_memory(actors.members, saved.slots, saved.members)
+
+
+def _tables(actors: Actors) -> tuple[Table, ...]:
+    return actors.all, actors.windows, actors.principals, actors.groups, actors.pairs
+
+
+def _columns(table: Table) -> list[Column]:
+    return [column for columns in (table.columns, *table.state.values()) for column in columns.values()]
+
+
+def _distinct(places: NDArray[np.int32], capacity: int) -> NDArray[np.int32]:
+    """Each place once, ascending, without those that are none; faster than a sort where there are many rows."""
+    wanted = np.zeros(capacity + 1, np.bool_)
+    wanted[places] = True
+    return np.flatnonzero(wanted[:capacity]).astype(np.int32)
+
+
+def _save_table(table: Table, slots: NDArray[np.int32]) -> _SavedTable:
+    return _SavedTable(slots, [column[slots] for column in _columns(table)])
 
 
 def _save_memory(memory: Memory, slots: NDArray[np.int32]) -> _SavedMemory:
@@ -63,7 +87,7 @@ def _save_memory(memory: Memory, slots: NDArray[np.int32]) -> _SavedMemory:
 
 def _restore_memory(memory: Memory, slots: NDArray[np.int32], saved: _SavedMemory) -> None:
     blocks = memory.blocks
-    _release_all(blocks, slots)
+    release_all(blocks, slots)
     blocks.overflowed[slots] = saved.overflowed
     blocks.head[slots, 1] = saved.heads[:, 1]
     classes = saved.heads[:, 0] % 8 - 1
@@ -71,12 +95,6 @@ def _restore_memory(memory: Memory, slots: NDArray[np.int32], saved: _SavedMemor
         owners, done = slots[classes == k], 0
         while (done := _fill(memory.blocks, owners, k, entries, done)) < owners.size:
             memory.grow_needed()
-
-
-@compiled
-def _release_all(blocks: Blocks, slots: NDArray[np.int32]) -> None:
-    for slot in slots:
-        release(blocks, slot)
 
 
 @compiled

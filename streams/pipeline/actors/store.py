@@ -1,19 +1,21 @@
 """The actors of one partition: a slot each, everything known of them in columns over slots."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from detectors.core.contract import Detector, DetectorConfig
+from detectors.core.hashing import mix
 from schemas.actor import Actor, Scope
+from schemas.sighting import Flag
 from streams.pipeline.actors.index import Index
 from streams.pipeline.actors.memory import Memory
+from streams.pipeline.actors.table import Column, Table, grown
+from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import WORDS
-
-Column = NDArray[Any]
-"""The dtype stands in a table of columns, where types cannot follow it."""
 
 COLUMNS: Final[Mapping[str, str]] = {
     "scope": "u1",
@@ -22,15 +24,118 @@ COLUMNS: Final[Mapping[str, str]] = {
     "first_seen_us": "i8",
     "exposed": "i8",  # profiles disclosed, each first contact once and each search result every time
     "inexact": "?",  # search results are among them
-    "taught_day": "i4",
-    "taught": "i4",  # first contacts that fed the model on that day
-    "behind_at": "i8",  # granule at which those behind it were counted
+    "behind_at": "i4",  # granule at which those behind it were counted
     "members_behind": "i4",
     "accounts_behind": "i4",
     "quiet_until_us": "i8",  # end of the cooldown
     "quiet_rank": "u1",  # severity at its beginning
     "denied_until_us": "i8",  # end of the block, where a replay enforces it
+    "times_blocked": "u1",
+    "block_ended_us": "i8",  # end of the latest one that was enforced
+    "gained": "f4",  # evidence that an account, or its session, brought of late
+    "gained_us": "i8",
+    "last_seen_s": "u4",  # 0 for one of whom nothing is known
 }
+_NAMED: Final = frozenset({"scope", "text_at", "text_length"})
+"""What says who an actor is."""
+
+WINDOW_COLUMNS: Final[Mapping[str, str]] = {"ring": f"({WORDS},)u4"}
+PRINCIPAL_COLUMNS: Final[Mapping[str, str]] = {
+    "taught_day": "i4",
+    "taught": "i4",  # first contacts that fed the model on that day
+    "lesson_day": "i4",
+    "lessons": "i4",  # sightings that detectors learned from on that day
+    "fused": "f4",  # the sum over detectors
+    "fused_us": "i8",
+    "peak_day": "i4",
+    "peak": "i2",  # bin of the day's highest evidence, from 1
+    "rise_us": "i8",  # when the evidence began to rise
+    "rise_exposed": "i4",  # profiles disclosed before
+    "rise_sightings": "i4",
+    "last_session": "(4,)i4",  # slots of the sessions used last, from 1
+    "last_session_s": "(4,)u4",
+}
+GROUP_COLUMNS: Final[Mapping[str, str]] = {"serial": "u4"}  # its own among all groups that ever were
+MEMBER_COLUMNS: Final[Mapping[str, str]] = {
+    "seen": "u8",  # a Bloom filter of the profiles that the member met through the group
+    "seen_s": "u4",
+    "last_seen_s": "u4",  # whatever it did through the group
+}
+_PRINCIPAL: Final = int(Flag.PRINCIPAL)
+_LOGGED_IN: Final = int(Flag.LOGGED_IN)
+_ACCOUNT, _NET = int(Scope.ACCOUNT), int(Scope.NET)
+
+
+class Slots(NamedTuple):
+    """Where the actors of n rows stand in the tables that not all of them have a place in; -1 for none."""
+
+    window: NDArray[np.int32]
+    principal: NDArray[np.int32]
+    group: NDArray[np.int32]
+    member: NDArray[np.int32]
+
+
+@compiled
+def _assign(
+    slot: NDArray[np.int32],
+    flags: NDArray[np.uint8],
+    scope: NDArray[np.uint8],
+    places: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    out: NDArray[np.int32],
+) -> None:
+    """Fill in [3, n] places in the windows, principals and groups; actors without one get one where they need it."""
+    for i in range(slot.size):
+        s, logged_in = slot[i], flags[i] & _LOGGED_IN != 0
+        group = scope[s] >= _NET
+        for table, wanted in (
+            (0, group or scope[s] == _ACCOUNT or not logged_in),
+            (1, flags[i] & _PRINCIPAL != 0),
+            (2, group),
+        ):
+            if wanted:
+                if places[s, table] == 0:
+                    counts[table] += 1
+                    places[s, table] = counts[table]
+                out[table, i] = places[s, table] - 1
+
+
+@compiled
+def _member_keys(serial: NDArray[np.uint32], principal: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    keys = np.empty(serial.size, np.uint64)
+    for i in range(serial.size):
+        keys[i] = mix(principal[i] ^ mix(np.uint64(serial[i]))) | np.uint64(1)
+    return keys
+
+
+@compiled
+def _see(
+    slot: NDArray[np.int32],
+    member: NDArray[np.int32],
+    time_us: NDArray[np.int64],
+    last_s: NDArray[np.uint32],
+    pair_last_s: NDArray[np.uint32],
+) -> None:
+    for i in range(slot.size):
+        now_s = time_us[i] // 1_000_000
+        last_s[slot[i]] = max(now_s, np.int64(last_s[slot[i]]))
+        if member[i] >= 0:
+            pair_last_s[member[i]] = max(now_s, np.int64(pair_last_s[member[i]]))
+
+
+@compiled
+def _renumber_sessions(
+    sessions: NDArray[np.int32], used_s: NDArray[np.uint32], count: int, renumbered: NDArray[np.int32]
+) -> None:
+    """Name sessions by their new slots; those that have none any more give way to those behind them."""
+    for p in range(count):
+        kept = 0
+        for k in range(sessions.shape[1]):
+            session, at_s = sessions[p, k], used_s[p, k]
+            sessions[p, k], used_s[p, k] = 0, 0
+            if session > 0 and renumbered[session - 1] >= 0:
+                sessions[p, kept], used_s[p, kept] = renumbered[session - 1] + 1, at_s
+                kept += 1
 
 
 @compiled
@@ -45,15 +150,23 @@ def _copy(
 class Actors:
     """Columns over slots that grow together. Arrays move when they grow: look them up again for every batch."""
 
-    def __init__(self, detector_state: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep ``detector_state``: columns and dtypes, by detector."""
-        self._index = Index()
-        self.columns: dict[str, Column] = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
-        self.state = {name: {c: np.zeros(0, t) for c, t in wanted.items()} for name, wanted in detector_state.items()}
-        self.rings: NDArray[np.uint32] = np.zeros((0, WORDS), np.uint32)
+    def __init__(self, detectors: Sequence[Detector[DetectorConfig]]) -> None:
+        """Keep the columns that ``detectors`` declare, and the evidence of each for a principal."""
+        self._index, self._member_index = Index(), Index()
+        names = [detector.name for detector in detectors]
+        self.all = Table(COLUMNS, {n: d.state for n, d in zip(names, detectors, strict=True)})
+        self.windows = Table(WINDOW_COLUMNS, {})
+        self.principals = Table(
+            dict(PRINCIPAL_COLUMNS) | {"nats": f"({max(len(names), 1)},)f4"},
+            {n: d.principal_state for n, d in zip(names, detectors, strict=True)},
+        )
+        self.groups = Table(GROUP_COLUMNS, {n: d.group_state for n, d in zip(names, detectors, strict=True)})
+        self.pairs = Table(MEMBER_COLUMNS, {n: d.member_state for n, d in zip(names, detectors, strict=True)})
         self.contacts, self.members = Memory(), Memory()
         self._texts, self._text_end = np.zeros(1024, np.uint8), 0
-        self.capacity = 0
+        self._places = np.zeros((0, 3), np.int32)
+        self._counts = np.zeros(3, np.int64)
+        self._serial = 0
 
     def __len__(self) -> int:
         return self._index.count
@@ -97,14 +210,117 @@ class Actors:
         return ends - lengths
 
     def _reserve(self, slots: int) -> None:
-        if slots <= self.capacity:
-            return
-        self.capacity = max(slots, self.capacity * 5 // 4, 1024)
-        self.columns = {name: _grown(column, self.capacity) for name, column in self.columns.items()}
-        self.state = {name: {c: _grown(a, self.capacity) for c, a in own.items()} for name, own in self.state.items()}
-        self.rings = _grown(self.rings, self.capacity)
-        self.contacts.grow_slots(self.capacity)
-        self.members.grow_slots(self.capacity)
+        before = self.all.capacity
+        self.all.reserve(slots)
+        if self.all.capacity > before:
+            self._places = grown(self._places, self.all.capacity)
+            self.contacts.grow_slots(self.all.capacity)
+            self.members.grow_slots(self.all.capacity)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Columns over all actors."""
+        return self.all.columns
+
+    @property
+    def capacity(self) -> int:
+        """Slots there is room for."""
+        return self.all.capacity
+
+    def state(self, detector: str) -> dict[str, Column]:
+        """All columns of a detector by name, of every sort of slot."""
+        tables = (self.all, self.principals, self.groups, self.pairs)
+        return {name: column for table in tables for name, column in table.state[detector].items()}
+
+    def places(self, rows: Rows) -> Slots:
+        """Slots of the rows' actors in the tables of windows, principals, groups and members; made where missing."""
+        found = np.full((3, len(rows)), -1, np.int32)
+        _assign(rows.slot, rows.flags, self.scopes, self._places, self._counts, found)
+        self._reserve_places()
+        member = np.full(len(rows), -1, np.int32)
+        of_group = np.flatnonzero(found[2] >= 0)
+        if of_group.size:
+            keys = _member_keys(self.groups.columns["serial"][found[2][of_group]], rows.principal[of_group])
+            member[of_group], _ = self._member_index.slots(keys)
+            self.pairs.reserve(self._member_index.count)
+        return Slots(found[0], found[1], found[2], member)
+
+    def principal_places(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places of actors in the table of principals; made where missing."""
+        missing = slots[self._places[slots, 1] == 0]
+        self._places[missing, 1] = self._counts[1] + 1 + np.arange(missing.size)
+        self._counts[1] += missing.size
+        self._reserve_places()
+        places: NDArray[np.int64] = self._places[slots, 1].astype(np.int64) - 1
+        return places
+
+    def _reserve_places(self) -> None:
+        groups = self.groups.count
+        for table, count in zip((self.windows, self.principals, self.groups), self._counts.tolist(), strict=True):
+            table.reserve(count)
+        fresh = self.groups.count - groups
+        self.groups.columns["serial"][groups : self.groups.count] = self._serial + 1 + np.arange(fresh)
+        self._serial += fresh
+
+    def see(self, rows: Rows, places: Slots) -> None:
+        """Note when the rows' actors were last seen, and members within their groups."""
+        last_s, pair_last_s = self.columns["last_seen_s"], self.pairs.columns["last_seen_s"]
+        _see(rows.slot, places.member, rows.time_us, last_s, pair_last_s)
+
+    def keys(self) -> NDArray[np.uint64]:
+        """The key of each actor."""
+        return self._index.keys()
+
+    def has_evidence(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the actors have a place in the table of principals."""
+        has: NDArray[np.bool_] = self._places[slots, 1] > 0
+        return has
+
+    def clear(self, slots: NDArray[np.int64]) -> None:
+        """Forget all that is known of actors but who they are."""
+        self.all.clear(slots, _NAMED)
+        for table, places in zip((self.windows, self.principals, self.groups), self._places[slots].T, strict=True):
+            table.clear(places[places > 0].astype(np.int64) - 1, frozenset(GROUP_COLUMNS))
+        self.contacts.clear(slots)
+        self.members.clear(slots)
+
+    def keep(self, kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Forget all other actors and give their memory back; the new slot of each by the old one, -1 for none."""
+        slots = np.flatnonzero(kept)
+        renumbered = np.full(kept.size, -1, np.int32)
+        renumbered[slots] = np.arange(slots.size)
+        places = self._places[slots]
+        for k, table in enumerate((self.windows, self.principals, self.groups)):
+            owners = np.flatnonzero(places[:, k] > 0)
+            table.keep(places[owners, k].astype(np.int64) - 1)
+            places[owners, k] = np.arange(1, owners.size + 1)
+            self._counts[k] = owners.size
+        own = self.principals.columns
+        _renumber_sessions(own["last_session"], own["last_session_s"], self.principals.count, renumbered)
+        self._index.keep(renumbered)
+        self.all.keep(slots)
+        self._places = grown(places, self.capacity)
+        self.contacts.keep(slots, self.capacity)
+        self.members.keep(slots, self.capacity)
+        self._gather_texts(slots.size)
+        return renumbered
+
+    def keep_pairs(self, kept: NDArray[np.bool_]) -> None:
+        """Forget all other members within groups and give their memory back."""
+        slots = np.flatnonzero(kept)
+        renumbered = np.full(kept.size, -1, np.int32)
+        renumbered[slots] = np.arange(slots.size)
+        self._member_index.keep(renumbered)
+        self.pairs.keep(slots)
+
+    def _gather_texts(self, count: int) -> None:
+        at, lengths = self.columns["text_at"][:count], self.columns["text_length"][:count].astype(np.int64)
+        ends = np.cumsum(lengths)
+        self._text_end = int(ends[-1]) if count else 0
+        texts = np.zeros(max(self._text_end * 5 // 4, 1024), np.uint8)
+        _copy(self._texts, at, lengths, texts, 0)
+        at[:] = ends - lengths
+        self._texts = texts
 
     @property
     def scopes(self) -> NDArray[np.uint8]:
@@ -127,20 +343,13 @@ class Actors:
     @property
     def nbytes(self) -> int:
         """Bytes held, room to grow included."""
-        columns = sum(c.nbytes for c in self.columns.values()) + sum(
-            a.nbytes for own in self.state.values() for a in own.values()
-        )
+        tables = (self.all, self.windows, self.principals, self.groups, self.pairs)
+        indexes = (self._index, self._member_index)
         return (
-            columns
-            + self.rings.nbytes
+            sum(table.nbytes for table in tables)
+            + sum(index.nbytes for index in indexes)
+            + self._places.nbytes
             + self._texts.nbytes
-            + self._index.nbytes
             + self.contacts.nbytes
             + self.members.nbytes
         )
-
-
-def _grown(column: Column, capacity: int) -> Column:
-    grown: Column = np.zeros((capacity, *column.shape[1:]), column.dtype)
-    grown[: len(column)] = column
-    return grown

@@ -11,24 +11,33 @@ decisions come out as the watermark moves (`advance`)::
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.columns import US, Columns
+from detectors.core.columns import NO_NUMBER, US, Columns
 from detectors.core.contract import Detector, DetectorConfig
-from detectors.core.popularity import Popularity
+from detectors.core.fusion import MODES, Fusion
+from detectors.core.model import Model
+from schemas.alert import Members
 from schemas.incident import Incident
 from schemas.mode import Mode
 from schemas.model import ModelDelta
-from schemas.sighting import Kind
-from streams.pipeline.actors.store import Actors
+from schemas.sighting import DETAIL_COLUMNS, Flag, Kind
+from streams.pipeline.actors.store import Actors, Slots
+from streams.pipeline.assess.bounds import Bounds
 from streams.pipeline.assess.release import LONG_AGO, Release
+from streams.pipeline.assess.roster import Roster
+from streams.pipeline.assess.view import pick, spread
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import Models
+from streams.pipeline.model.teaching import teach
+from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.decide import Decider, Decision
 from streams.pipeline.policy.finding import Judged
+from streams.pipeline.policy.fused import FusedFindings, Limits
+from streams.pipeline.policy.session import sessions
 from streams.pipeline.rows import Rows
 from streams.pipeline.sightings import Sightings
 from streams.pipeline.windows.aggregate import Aggregates, aggregate
@@ -54,7 +63,7 @@ class Outcome:
 class Knowledge:
     """By what rows are judged."""
 
-    popularity: Popularity
+    model: Model
     complete: bool
     """The model is the one that was due."""
     watermark_us: int
@@ -62,12 +71,28 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Rows with their aggregates and evidence, and what leads to a decision: [2, m] row and rank."""
+    """Rows with all that was reckoned for them, and what leads to a decision: [2, m] row and rank."""
 
-    columns: Columns
-    judged: Sequence[Judged]
-    aggregates: Aggregates
+    rows: Rows
+    case: Case
+    learned: bool
+    """Judged by a model that knows people."""
     candidates: NDArray[np.int64]
+
+    @property
+    def columns(self) -> Columns:
+        """What detectors read."""
+        return self.case.columns
+
+    @property
+    def judged(self) -> Sequence[Judged]:
+        """Evidence by detector."""
+        return self.case.judged
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """What stands after each row."""
+        return self.case.aggregates
 
 
 Judge = Callable[["Assessor", Rows, Knowledge, Callable[[], int]], Iterable[Decision]]
@@ -76,10 +101,10 @@ Judge = Callable[["Assessor", Rows, Knowledge, Callable[[], int]], Iterable[Deci
 
 def judge_rows(assessor: "Assessor", rows: Rows, known: Knowledge, decided_us: Callable[[], int]) -> Iterator[Decision]:
     """Judge all rows at once: enforcement, if any, lies outside and shows in what is requested later."""
-    evaluation = assessor.evaluate(rows, known.popularity)
-    assessor.learn(rows, evaluation)
+    evaluation = assessor.evaluate(rows, known.model)
     for candidate in evaluation.candidates.T:
         yield from assessor.decide(evaluation, candidate, known, decided_us())
+    assessor.learn(rows, evaluation)
 
 
 class Assessor:
@@ -110,8 +135,18 @@ class Assessor:
         self.partition = partition
         self.release = Release(sources, settings.input.allowed_lateness_ms * 1000)
         self.decider = Decider(settings, config)
-        self.actors = Actors({detector.name: detector.state for detector, _ in self._detectors})
+        self.actors = Actors([detector for detector, _ in self._detectors])
+        self._roster = Roster()
+        self._limits: tuple[Model, int, Limits] | None = None
+        caps = [detector.config.cap for detector, _ in self._detectors]
+        self._fusion = Fusion(
+            caps,
+            [mode for _, mode in self._detectors],
+            [detector.trait for detector, _ in self._detectors],
+        )
+        self.bounds = Bounds(settings, caps, self.actors, self.release, self.decider, self._roster)
         self.judged = 0
+        self.tiers_cut = 0
 
     @property
     def epoch(self) -> int:
@@ -120,12 +155,17 @@ class Assessor:
 
     def accept(self, sightings: Sightings) -> None:
         """Take one batch of sightings; raises `GapError` when one before it was lost."""
+        self.bounds.make_room()
+        known = len(self.actors)
         slots = self.actors.slots(
             sightings.actor_key,
             sightings.actor_scope,
             np.frombuffer(sightings.actor_text, np.uint8),
             sightings.actor_text_end,
         )
+        self.bounds.wake(sightings.actor_key[slots >= known], slots[slots >= known])
+        tiers = self._tier_indexes(sightings.tiers)
+        self.tiers_cut += int(np.count_nonzero((tiers == 0)[sightings.tier] & (sightings.tier > 0)))
         n = sightings.time_us.size
         rows = Rows(
             slots[sightings.actor],
@@ -134,18 +174,29 @@ class Assessor:
             sightings.lo + sightings.offset.astype(np.int64),
             sightings.kind,
             sightings.flags,
-            self._tier_indexes(sightings.tiers)[sightings.tier],
+            tiers[sightings.tier],
             sightings.profile,
             sightings.principal,
+            *_spread(sightings),
         )
         covered = sightings.topic, sightings.partition, sightings.lo, sightings.hi
         self.release.accept(*covered, sightings.watermark_us, sightings.idle, rows)
+        self._roster.hold(sightings)
 
     def _tier_indexes(self, tiers: Sequence[str]) -> NDArray[np.uint8]:
         for tier in tiers:
             if tier not in self._tiers and len(self._tiers) < 256:
                 self._tiers.append(tier)
         return np.array([self._tiers.index(tier) if tier in self._tiers else 0 for tier in tiers], np.uint8)
+
+    def caution(self) -> dict[str, int]:
+        """Sightings that came late, twice or with a tier too many; actors that have forgotten whom they met."""
+        return {
+            "late": self.release.late,
+            "duplicates": self.release.duplicates,
+            "sightings_tier_cut": self.tiers_cut,
+            "overflowed": int(np.count_nonzero(self.actors.contacts.blocks.overflowed[: len(self.actors)])),
+        }
 
     def advance(self, decided_us: Callable[[], int], *, impatient: bool = False) -> Outcome:
         """Judge all that the watermark has passed.
@@ -170,6 +221,7 @@ class Assessor:
             self._next_epoch(epoch, bound, outcome)
         if reached > LONG_AGO:
             outcome.decisions += self.decider.pass_time(reached, decided_us())
+            self._roster.let_go(reached)
         outcome.incidents += self.decider.take_closed()
         return outcome
 
@@ -184,6 +236,7 @@ class Assessor:
         self._epoch = max(epoch + 1, min(self.release.earliest(), bound) // self._epoch_us)
         if self._epoch > epoch + 1:
             outcome.deltas += self._learner.finish(self._epoch - 1)
+        self.bounds.forget(self._epoch * self._epoch_us)
 
     def _judge(self, rows: Rows, known: Knowledge, decided_us: Callable[[], int], outcome: Outcome) -> None:
         start = 0
@@ -192,11 +245,35 @@ class Assessor:
             outcome.decisions += self.judge(self, rows.pick(slice(start, end)), known, decided_us)
             start = end
 
-    def evaluate(self, rows: Rows, popularity: Popularity) -> Evaluation:
+    def evaluate(self, rows: Rows, model: Model) -> Evaluation:
         """Move windows and detectors on by ``rows`` and see which of them lead to a decision."""
-        known = aggregate(self.actors, rows, self._settings.model.contacts_per_day_max)
-        columns = Columns(
+        places = self.actors.places(rows)
+        self.actors.see(rows, places)
+        known = aggregate(self.actors, rows, places, self._settings.model.contacts_per_day_max)
+        columns = self._columns(rows, places, known, model)
+        judged = list(self._evidence(columns, model))
+        fused = self._fuse(columns, known, judged, model)
+        carried = sessions(self.actors, rows, places.principal, fused.fused)
+        case = Case(columns, judged, fused, known, carried)
+        return Evaluation(rows, case, model.principals_a_day > 0, self.decider.candidates(case, self.actors))
+
+    def _evidence(self, columns: Columns, model: Model) -> Iterator[Judged]:
+        own = np.flatnonzero(columns.own)
+        of_principals = pick(columns, own)
+        for detector, mode in self._detectors:
+            state = self.actors.state(detector.name)
+            if detector.principals_only:
+                evidence = spread(detector.judge(of_principals, state, model), own, columns)
+            else:
+                evidence = detector.judge(columns, state, model)
+            yield Judged(detector, mode, evidence)
+
+    def _columns(self, rows: Rows, places: Slots, known: Aggregates, model: Model) -> Columns:
+        return Columns(
             slot=rows.slot,
+            principal_slot=places.principal,
+            group_slot=places.group,
+            member_slot=places.member,
             time_us=rows.time_us,
             scope=self.actors.scopes[rows.slot],
             kind=rows.kind,
@@ -205,22 +282,45 @@ class Assessor:
             answers=known.answers,
             first=known.first,
             profiles=known.profiles,
-            popularity=popularity.bins_of(rows.profile, known.first & (rows.kind == Kind.VIEW)),
+            popularity=model.popularity.bins_of(rows.profile, known.first & (rows.kind == Kind.VIEW)),
+            profile=rows.profile,
+            number=rows.number,
+            shown=rows.shown,
+            address=rows.address,
+            asn=rows.asn,
+            country=rows.country,
+            created_s=rows.created_s,
+            agent=rows.agent,
+            principal=rows.principal,
             tiers=tuple(self._tiers),
         )
-        judged = [
-            Judged(detector, mode, detector.judge(columns, self.actors.state[detector.name], popularity))
-            for detector, mode in self._detectors
-        ]
-        return Evaluation(columns, judged, known, self.decider.candidates(columns, judged, self.actors))
+
+    def _fuse(self, columns: Columns, known: Aggregates, judged: Sequence[Judged], model: Model) -> FusedFindings:
+        fused = self._fusion.fuse(
+            # A session under an account is no principal, nor is an address that accounts came from.
+            columns.principal_slot,
+            columns.time_us,
+            known.exposed,
+            [one.evidence.nats for one in judged],
+            [one.evidence.moved for one in judged],
+            self.actors.principals.columns,
+        )
+        settings = self._settings.fusion
+        if self._limits is None or self._limits[0] is not model or self._limits[1] != len(self._tiers):
+            self._limits = model, len(self._tiers), Limits.of(settings, model, self._tiers)
+        limits = self._limits[2]
+        places = limits.places(columns)
+        ceiling, until_fitted = (
+            sum(mode.rank <= most.rank for mode in MODES) - 1
+            for most in (self._settings.mode.ceiling, settings.until_fitted)
+        )
+        most = np.where(limits.fitted[places], ceiling, min(ceiling, until_fitted))
+        return FusedFindings(fused, limits.alert[places], limits.block[places], most, settings.sightings_min, judged)
 
     def learn(self, rows: Rows, evaluation: Evaluation) -> None:
-        """Let the model learn from first contacts, its taste only from principals against whom nothing speaks."""
-        teaches = evaluation.aggregates.teaches
-        calm = np.ones(len(rows), np.bool_)
-        for one in evaluation.judged:
-            calm &= one.evidence.level < one.detector.learns_below
-        self._learner.learn(rows.profile[teaches], evaluation.columns.popularity[teaches], calm[teaches])
+        """Keep what outlasts the batch: what the model may learn, and names of members that groups are found by."""
+        self._roster.keep(evaluation.case, rows)
+        teach(self._learner, rows, evaluation.case, self.actors.principals, self._tiers, learned=evaluation.learned)
         self.judged += len(rows)
 
     def decide(
@@ -229,7 +329,18 @@ class Assessor:
         """Decisions at one candidate of ``evaluation``."""
         row, rank = int(candidate[0]), int(candidate[1])
         event_us = int(evaluation.columns.time_us[row])
-        moment = self.decider.moment(event_us, decided_us, known.watermark_us, known.complete, known.popularity.label)
-        return self.decider.decide(
-            evaluation.columns, evaluation.judged, evaluation.aggregates, self.actors, (row, rank), moment
+        moment = self.decider.moment(event_us, decided_us, known.watermark_us, known.complete, known.model.label)
+        members = Members(
+            int(evaluation.aggregates.members[row]), self._roster.names(evaluation.case, evaluation.rows, row)
         )
+        return self.decider.decide(evaluation.case, self.actors, (row, rank), members, moment)
+
+
+def _spread(sightings: Sightings) -> Iterator[NDArray[Any]]:
+    """What is known of principals' rows alone, as columns over all rows."""
+    own = (sightings.flags & Flag.PRINCIPAL) != 0
+    for name in DETAIL_COLUMNS:
+        values: NDArray[Any] = getattr(sightings, name)
+        column = np.full(own.size, NO_NUMBER if name == "number" else 0, values.dtype)
+        column[own] = values
+        yield column

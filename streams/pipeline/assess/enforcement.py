@@ -6,25 +6,32 @@ before the cut once more, and denies what the blocked actor asks for behind it. 
 not on batches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.actor import Scope
 from schemas.block import Action, Block, BlockMode
 from schemas.event_time import parse_time_us
-from schemas.sighting import Flag
+from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.saved import restore, save
 from streams.pipeline.assess.assessor import Assessor, Knowledge
+from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
 
-STEP_ROWS: Final = 4096
+STEP_ROWS: Final = 16_384
 """Rows judged between two cuts at most: what a cut costs to judge again."""
+FIRST_ROWS: Final = 2_048
+"""Right behind a cut, where the next one is near; twice as many at each step."""
+
+DECIDED: Final = ("times_blocked", "block_ended_us")
+"""Columns that decisions write: putting the actors back must not undo them."""
 
 Seen = Callable[[Rows, bool], None]
-"""Told of rows, some at a time, when they are judged (True) or denied (False); denied ones may come early."""
+"""Told of rows, some at a time, when they are judged (True) or denied (False)."""
 
 
 class Enforcement:
@@ -34,6 +41,7 @@ class Enforcement:
         """``enforce`` false judges the same way and denies nothing."""
         self._seen = seen
         self._enforce = enforce
+        self._step_rows = FIRST_ROWS
 
     def __call__(
         self, assessor: Assessor, rows: Rows, known: Knowledge, decided_us: Callable[[], int]
@@ -41,52 +49,71 @@ class Enforcement:
         """Judge ``rows`` in order, denying what blocks deny."""
         start = 0
         while start < len(rows):
-            end = rows.event_end(min(start + STEP_ROWS, len(rows)) - 1)
-            yield from self._step(assessor, rows.pick(slice(start, end)), known, decided_us)
-            start = end
+            end = rows.event_end(min(start + min(self._step_rows, STEP_ROWS), len(rows)) - 1)
+            self._step_rows = min(2 * self._step_rows, STEP_ROWS)
+            start += yield from self._step(assessor, rows.pick(slice(start, end)), known, decided_us)
 
     def _step(
-        self, assessor: Assessor, rows: Rows, known: Knowledge, decided_us: Callable[[], int]
-    ) -> Iterator[Decision]:
-        while len(rows):
-            rows = self._admit(assessor, rows)
-            if not len(rows):
-                return
-            saved = save(assessor.actors, np.unique(rows.slot))
-            evaluation = assessor.evaluate(rows, known.popularity)
-            cut = len(rows)
-            blocked: dict[int, int] = {}
-            for candidate in evaluation.candidates.T:
-                row = int(candidate[0])
-                if row >= cut:
-                    break
-                for decision in assessor.decide(evaluation, candidate, known, decided_us()):
-                    yield decision
-                    if self._enforce and begins_block(decision):
-                        blocked[int(rows.slot[row])] = parse_time_us(decision.until)
-                        cut = min(cut, rows.event_end(row))
-            if cut < len(rows):
-                restore(assessor.actors, saved)
-                evaluation = assessor.evaluate(rows.pick(slice(0, cut)), known.popularity)
-            for slot, until_us in blocked.items():
-                assessor.actors.columns["denied_until_us"][slot] = until_us
-            assessor.learn(rows.pick(slice(0, cut)), evaluation)
-            self._seen(rows.pick(slice(0, cut)), True)
-            rows = rows.pick(slice(cut, None))
+        self, assessor: Assessor, whole: Rows, known: Knowledge, decided_us: Callable[[], int]
+    ) -> Generator[Decision, None, int]:
+        """Judge up to the end of the event that a block begins with; returns how many of the rows that were."""
+        allowed = np.flatnonzero(~_denied(assessor, whole))
+        rows = whole.pick(allowed)
+        cut = len(rows)
+        if cut:
+            cut = yield from self._judge(assessor, rows, known, decided_us)
+        used = len(whole) if cut == len(rows) else int(allowed[cut])
+        refused = np.ones(used, np.bool_)
+        refused[allowed[:cut]] = False
+        for seen, was_allowed in ((whole.pick(slice(0, used)).pick(refused), False), (rows.pick(slice(0, cut)), True)):
+            if len(seen):
+                self._seen(seen, was_allowed)
+        return used
 
-    def _admit(self, assessor: Assessor, rows: Rows) -> Rows:
-        """Rows of events none of whose actors is blocked."""
-        hit = rows.time_us < assessor.actors.columns["denied_until_us"][rows.slot]
-        if not hit.any():
-            return rows
-        denied = np.logical_or.reduceat(hit, _event_starts(rows))[_event_numbers(rows)]
-        self._seen(rows.pick(denied), False)
-        return rows.pick(~denied)
+    def _judge(
+        self, assessor: Assessor, rows: Rows, known: Knowledge, decided_us: Callable[[], int]
+    ) -> Generator[Decision, None, int]:
+        saved = save(assessor.actors, rows)
+        evaluation = assessor.evaluate(rows, known.model)
+        cut = len(rows)
+        blocked: dict[int, int] = {}
+        for candidate in evaluation.candidates.T:
+            row = int(candidate[0])
+            if row >= cut:
+                break
+            for decision in assessor.decide(evaluation, candidate, known, decided_us()):
+                yield decision
+                if self._enforce and begins_block(decision):
+                    blocked[_slot_of(evaluation.case, row, decision)] = parse_time_us(decision.until)
+                    cut = min(cut, rows.event_end(row))
+        columns = assessor.actors.columns
+        decided = {name: [columns[name][slot] for slot in blocked] for name in DECIDED}
+        if cut < len(rows):
+            restore(assessor.actors, saved)
+            self._step_rows = FIRST_ROWS
+            evaluation = assessor.evaluate(rows.pick(slice(0, cut)), known.model)
+        for name, values in decided.items():
+            assessor.actors.columns[name][list(blocked)] = values
+        assessor.actors.columns["denied_until_us"][list(blocked)] = list(blocked.values())
+        assessor.learn(rows.pick(slice(0, cut)), evaluation)
+        return cut
+
+
+def _denied(assessor: Assessor, rows: Rows) -> NDArray[np.bool_]:
+    """Rows of events one of whose actors is blocked."""
+    hit: NDArray[np.bool_] = rows.time_us < assessor.actors.columns["denied_until_us"][rows.slot]
+    return hit if not hit.any() else np.logical_or.reduceat(hit, _event_starts(rows))[_event_numbers(rows)]
 
 
 def begins_block(decision: Decision) -> TypeGuard[Block]:
     """The decision denies requests."""
     return isinstance(decision, Block) and decision.mode is BlockMode.ENFORCE and decision.action is Action.BLOCK
+
+
+def _slot_of(case: Case, row: int, block: Block) -> int:
+    """Slot of the actor that a decision at ``row`` blocks: the row's own, or the session behind it."""
+    narrowed = block.actor.scope == Scope.SESSION.label and case.columns.scope[row] == Scope.ACCOUNT
+    return int(case.sessions.slot[row] if narrowed else case.columns.slot[row])
 
 
 def _new_event(rows: Rows) -> NDArray[np.bool_]:
@@ -105,4 +132,5 @@ def _event_numbers(rows: Rows) -> NDArray[np.int64]:
 
 def principals(rows: Rows) -> Rows:
     """One row for each profile that a response disclosed: that of the principal."""
-    return rows.pick((rows.flags & (Flag.PRINCIPAL | Flag.MISS)) == Flag.PRINCIPAL)
+    own: NDArray[np.bool_] = (rows.flags & (Flag.PRINCIPAL | Flag.MISS)) == Flag.PRINCIPAL
+    return rows.pick(own & (rows.kind < Kind.TOUCH))

@@ -10,11 +10,12 @@ batches, spread over partitions or delivered. This is Beam's and Flink's waterma
 A source that says it is idle holds nobody up. What comes behind the bound is late: it is judged with the next rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import GapError
 from streams.pipeline.rows import Rows, join
@@ -98,6 +99,15 @@ class Release:
     def earliest(self) -> int:
         """Time of the earliest row that waits; far in the future when none does."""
         return min((held.first_us for source in self._sources.values() for held in source.held), default=-LONG_AGO)
+
+    def slots(self) -> Iterator[NDArray[np.int32]]:
+        """Slots of the rows that wait, each as often as it does."""
+        return (held.rows.slot for source in self._sources.values() for held in source.held)
+
+    def renumber(self, renumbered: NDArray[np.int32]) -> None:
+        """Give each slot its new number by the old one."""
+        for source in self._sources.values():
+            source.held = [held._replace(rows=held.rows.at(renumbered[held.rows.slot])) for held in source.held]
 
     @property
     def held(self) -> int:

@@ -1,10 +1,15 @@
 """Gathers, for one partition, what an epoch teaches."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.popularity import BINS
-from schemas.model import PART_PROFILES, VERSION, ModelDelta
+from schemas.model import PART_PROFILES, PART_SUSPECTS, VERSION, Lesson, ModelDelta
+
+SUSPECTS_MAX: Final = 100_000
+"""Suspects of one partition in one epoch; of more those of the lowest keys, whatever the order they came in."""
 
 
 class Learner:
@@ -14,6 +19,15 @@ class Learner:
         self._partition = partition
         self._met: list[NDArray[np.uint64]] = []
         self._honest = np.zeros(BINS, np.uint64)
+        self._tables: dict[str, NDArray[np.int64]] = {}
+        self._suspects = np.zeros(0, np.uint64)
+
+    def count(self, table: str, size: int, places: NDArray[np.int64], step: int = 1) -> None:
+        """Add ``step`` in a table of ``size`` for each of the ``places`` that is not negative."""
+        held = places[places >= 0]
+        if held.size:
+            counts = self._tables.setdefault(table, np.zeros(size, np.int64))
+            counts += step * np.bincount(held, minlength=size)
 
     def learn(self, profiles: NDArray[np.uint64], popularity: NDArray[np.uint8], calm: NDArray[np.bool_]) -> None:
         """Take n first contacts of principals, the bin of each, and whether nothing speaks against the principal."""
@@ -21,13 +35,21 @@ class Learner:
             self._met.append(profiles)
             self._honest += np.bincount(popularity[calm], minlength=BINS).astype(np.uint64)
 
+    def suspect(self, keys: NDArray[np.uint64]) -> None:
+        """Take principals that belong to a group that was found."""
+        if keys.size:
+            self._suspects = np.unique(np.concatenate([self._suspects, keys]))[:SUSPECTS_MAX]
+
     def finish(self, epoch: int) -> list[ModelDelta]:
         """The delta of the epoch, in parts; the next one begins empty."""
         met = np.concatenate(self._met) if self._met else np.zeros(0, np.uint64)
         profiles, counts = np.unique(met, return_counts=True)
         honest = self._honest.astype("<u8").tobytes()
-        self._met, self._honest = [], np.zeros(BINS, np.uint64)
-        parts = max(1, -(-profiles.size // PART_PROFILES))
+        lessons = [_lesson(table, self._tables[table]) for table in sorted(self._tables)]
+        suspects = self._suspects.astype("<u8")
+        self._met, self._honest, self._tables = [], np.zeros(BINS, np.uint64), {}
+        self._suspects = np.zeros(0, np.uint64)
+        parts = max(1, -(-profiles.size // PART_PROFILES), -(-suspects.size // PART_SUSPECTS))
         return [
             ModelDelta(
                 VERSION,
@@ -38,6 +60,13 @@ class Learner:
                 profiles[part * PART_PROFILES : (part + 1) * PART_PROFILES].astype("<u8").tobytes(),
                 counts[part * PART_PROFILES : (part + 1) * PART_PROFILES].astype("<u4").tobytes(),
                 honest if part == 0 else b"",
+                lessons if part == 0 else [],
+                suspects[part * PART_SUSPECTS : (part + 1) * PART_SUSPECTS].tobytes(),
             )
             for part in range(parts)
         ]
+
+
+def _lesson(table: str, counts: NDArray[np.int64]) -> Lesson:
+    places = np.flatnonzero(counts)
+    return Lesson(table, counts.size, places.astype("<u4").tobytes(), counts[places].astype("<i8").tobytes())

@@ -7,18 +7,26 @@ and counts are whole numbers, so the model depends neither on the number of part
 
 import math
 from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.popularity import BINS, Popularity, build, empty
+from detectors.core.model import Model, empty
+from detectors.core.popularity import BINS, Popularity, build
 from schemas.errors import ModelError
-from schemas.model import VERSION, ModelDelta
+from schemas.model import VERSION, Lesson, ModelDelta
 from streams.settings import ModelSettings
 
 LAG: Final = 2
+PRINCIPALS: Final = "principals"
+"""Table of one place: principals by the days on which they came."""
+PEAKS_OF: Final = "peaks."
+"""Begins the names of tables of daily peaks of the evidence; a population follows."""
+DAY_S: Final = 86_400
 _FORGOTTEN: Final = 0.25
 """Popularity below which a profile is as good as unknown."""
 _NEVER: Final = -(1 << 62)
@@ -36,6 +44,12 @@ class Models:
         self._waiting: dict[int, list[ModelDelta]] = {}
         self._profiles, self._counts = np.zeros(0, np.uint64), np.zeros(0, np.float32)
         self._honest = np.zeros(BINS)
+        self._lessons: dict[str, NDArray[np.float64]] = {}
+        self._peaks: dict[str, NDArray[np.float64]] = {}
+        self._today: dict[str, NDArray[np.float64]] = {}
+        self._day = 0
+        self._principals: deque[tuple[int, int]] = deque()
+        self._suspects: deque[tuple[int, NDArray[np.uint64]]] = deque()
         self._folded = _NEVER
         self._first = -_NEVER
         self._epochs, self._models = [_NEVER], [empty()]
@@ -57,7 +71,9 @@ class Models:
         if len(parts) == delta.parts:
             del self._parts[delta.epoch, delta.partition]
             self._done[delta.partition] = delta.epoch
-            self._waiting.setdefault(delta.epoch, []).extend(part for part in parts.values() if part.profiles)
+            self._waiting.setdefault(delta.epoch, []).extend(
+                part for part in parts.values() if part.profiles or part.lessons or part.suspects
+            )
 
     def has(self, epoch: int, partition: int) -> bool:
         """The partition's delta of ``epoch`` or a later one is here."""
@@ -71,7 +87,7 @@ class Models:
         """The latest epoch with which every partition is done."""
         return min(self._done.values()) if len(self._done) >= self._partitions else _NEVER
 
-    def serve(self, epoch: int) -> Popularity:
+    def serve(self, epoch: int) -> Model:
         """The model of ``epoch``; the newest complete one before it while not `complete_for`."""
         known = min(epoch - LAG, self._complete())
         for waiting in sorted(e for e in self._waiting if e <= known):
@@ -82,6 +98,31 @@ class Models:
     def label(self) -> str:
         """Name of the newest model merged."""
         return self._models[-1].label
+
+    @property
+    def heard(self) -> int:
+        """Partitions that were heard of."""
+        return len(self._done)
+
+    @property
+    def expected(self) -> int:
+        """Partitions there are."""
+        return self._partitions
+
+    @property
+    def complete(self) -> int:
+        """The latest epoch with which every partition is done; far below zero while there is none."""
+        return self._complete()
+
+    @property
+    def learned(self) -> tuple[int | None, int | None]:
+        """First and last epoch merged; None while there is none."""
+        return (None, None) if self._folded == _NEVER else (self._first, self._folded)
+
+    @property
+    def popularity_counts(self) -> NDArray[np.float32]:
+        """Decayed count of principals of each profile known: [profiles]."""
+        return self._counts
 
     def forget(self, epoch: int) -> None:
         """Drop models that only epochs before ``epoch`` need."""
@@ -94,9 +135,13 @@ class Models:
         new = np.concatenate([np.frombuffer(d.profiles, "<u8") for d in deltas])
         times = np.concatenate([np.frombuffer(d.counts, "<u4") for d in deltas])
         honest = np.sum([np.frombuffer(d.honest, "<u8") for d in deltas if d.honest], axis=0)
+        fade = 1.0
         if self._folded != _NEVER:
             elapsed_s = (epoch - self._folded) * self._settings.epoch_s
-            self._counts *= np.float32(math.pow(0.5, elapsed_s / self._settings.popularity_half_life_s))
+            fade = math.pow(0.5, elapsed_s / self._settings.popularity_half_life_s)
+            self._counts *= np.float32(fade)
+        self._learn(epoch, fade, [lesson for delta in deltas for lesson in delta.lessons])
+        self._suspect(epoch, [delta.suspects for delta in deltas])
         self._profiles, self._counts = self._merged(new, times)
         self._honest = self._honest * math.pow(0.5, float(honest.sum()) / self._settings.taste_half_life) + honest
         self._folded = epoch
@@ -104,7 +149,47 @@ class Models:
         ripe = (epoch + 1 - self._first) * self._settings.epoch_s >= self._settings.learning_s
         honest = self._honest if ripe else np.zeros(BINS)
         self._epochs.append(epoch)
-        self._models.append(build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members))
+        popularity = build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members)
+        self._models.append(self._model(popularity, ripe))
+
+    def _learn(self, epoch: int, fade: float, lessons: Sequence[Lesson]) -> None:
+        """Let the tables fade, and add what one epoch counted."""
+        self._lessons = {table: counts * fade for table, counts in self._lessons.items()}
+        self._peaks = {table: counts * fade for table, counts in self._peaks.items()}
+        self._end_day(epoch * self._settings.epoch_s // DAY_S)
+        for lesson in lessons:
+            _add(self._today if lesson.table.startswith(PEAKS_OF) else self._lessons, lesson)
+        new = sum(int(np.frombuffer(one.counts, "<i8").sum()) for one in lessons if one.table == PRINCIPALS)
+        self._principals.append((epoch, new))
+        while self._principals[0][0] <= epoch - DAY_S // self._settings.epoch_s:
+            self._principals.popleft()
+
+    def _suspect(self, epoch: int, suspects: Sequence[bytes]) -> None:
+        """Add the suspects of one epoch; those of a day ago are suspect no longer."""
+        keys = [np.frombuffer(one, "<u8") for one in suspects if one]
+        if keys:
+            self._suspects.append((epoch, np.unique(np.concatenate(keys))))
+        while self._suspects and self._suspects[0][0] <= epoch - DAY_S // self._settings.epoch_s:
+            self._suspects.popleft()
+
+    def _end_day(self, day: int) -> None:
+        """Peaks of a day count once it is over: until then they have yet to rise."""
+        if day == self._day:
+            return
+        self._day = day
+        for table, counts in self._today.items():
+            name = table.removeprefix(PEAKS_OF)
+            self._peaks[name] = self._peaks.get(name, np.zeros(counts.size)) + counts
+        self._today = {}
+
+    def _model(self, popularity: Popularity, ripe: bool) -> Model:
+        if not ripe:
+            return Model(popularity)
+        tables, peaks = (
+            {name: np.maximum(counts, 0.0) for name, counts in held.items()} for held in (self._lessons, self._peaks)
+        )
+        suspects = np.unique(np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in self._suspects)]))
+        return Model(popularity, tables, peaks, float(sum(count for _, count in self._principals)), suspects)
 
     def _merged(
         self, new: NDArray[np.uint64], times: NDArray[np.uint32]
@@ -121,3 +206,10 @@ class Models:
     def _label(self, epoch: int) -> str:
         start = datetime.fromtimestamp(epoch * self._settings.epoch_s, UTC)
         return start.strftime("%Y-%m-%dT%H" if self._settings.epoch_s % 3600 == 0 else "%Y-%m-%dT%H:%M:%S")
+
+
+def _add(tables: dict[str, NDArray[np.float64]], lesson: Lesson) -> None:
+    held = tables.get(lesson.table)
+    if held is None or held.size != lesson.size:
+        held = tables[lesson.table] = np.zeros(lesson.size)
+    held[np.frombuffer(lesson.places, "<u4")] += np.frombuffer(lesson.counts, "<i8")

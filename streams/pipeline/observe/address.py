@@ -144,7 +144,7 @@ def _expand(groups: NDArray[np.int64], count: int, gap: int) -> bool:
 
 
 @compiled
-def _parse_v6(text: Text, at: int, end: int, groups: NDArray[np.int64]) -> bool:
+def parse_v6(text: Text, at: int, end: int, groups: NDArray[np.int64]) -> bool:
     """Read groups with at most one ``::``; false for all else, which may still be an address spelled otherwise."""
     count, gap = 0, ABSENT
     if at + 1 < end and text[at] == _COLON and text[at + 1] == _COLON:
@@ -195,7 +195,7 @@ def _write_v6(text: Text, at: int, groups: NDArray[np.int64], kept: int, ending:
 @compiled
 def _is_plain_v6(text: Text, start: int, size: int, groups: NDArray[np.int64]) -> bool:
     """Whether the text is IPv6 spelled in groups alone, and holds no IPv4."""
-    if not _parse_v6(text, start, start + size, groups):
+    if not parse_v6(text, start, start + size, groups):
         return False
     return groups[5] != 0xFFFF or bool((groups[:5] != 0).any())
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from detectors.core.hashing import xxh64
 from schemas.sighting import Kind
 from streams.pipeline.observe.events import ABSENT, Events, Fault, Field, text_span
-from streams.pipeline.observe.hashing import xxh64
 from streams.pipeline.observe.surface import Asked, Patterns
 from streams.pipeline.observe.text import Text, signed
 
@@ -37,27 +37,42 @@ class Outcome(IntEnum):
     DENIED = 4
     """Status 401, 403 or 429."""
     OTHER = 5
+    EXEMPT = 6
+    """A verified robot's, whatever was asked."""
 
 
 class Disclosures(NamedTuple):
-    """Outcome of n events and the r profiles that they disclosed or missed."""
+    """Outcome of n events and their r items: profiles disclosed or missed, searches and lists as such, touches."""
 
     outcome: NDArray[np.uint8]
     """[n] `Outcome`"""
     first: NDArray[np.int64]
-    """[n + 1] the profiles of event ``i`` are ``first[i]`` to ``first[i + 1]``."""
+    """[n + 1] the items of event ``i`` are ``first[i]`` to ``first[i + 1]``."""
     profile: NDArray[np.uint64]
-    """[r] XXH64 of the id, seed 0."""
+    """[r] XXH64 of the id, seed 0; of a QUERY that of what was searched for, of a TOUCH 0."""
     kind: NDArray[np.uint8]
     """[r] `Kind`"""
     cut: NDArray[np.int64]
     """[n] elements of `weir.targets` that went beyond PROFILES_MAX."""
 
+    def kind_of_first(self) -> NDArray[np.uint8]:
+        """[n] kind of the first item of each event; 0 where it has none."""
+        out = np.zeros(len(self.outcome), np.uint8)
+        some = self.first[1:] > self.first[:-1]
+        out[some] = self.kind[self.first[:-1][some]]
+        return out
 
-def disclose(patterns: Patterns, events: Events, asked: Asked) -> Disclosures:
-    """Outcome and profiles of each event; the percent-decoded ids of ``asked`` are used as they are."""
+
+def disclose(
+    patterns: Patterns, events: Events, asked: Asked, query: NDArray[np.uint64], exempt: NDArray[np.bool_]
+) -> Disclosures:
+    """Outcome and items of each event; the percent-decoded ids of ``asked`` are used as they are.
+
+    ``query`` is `Details.query`. A search or list that was served begins with an item of its own. Events in ``exempt``
+    are sound and have no items.
+    """
     count = len(events.fault)
-    most = int(np.minimum(np.maximum(events.targets, 0) + 1, PROFILES_MAX).sum())
+    most = int((np.minimum(np.maximum(events.targets, 0) + 1, PROFILES_MAX) + 1).sum())
     result = Disclosures(
         np.zeros(count, np.uint8),
         np.zeros(count + 1, np.int64),
@@ -75,13 +90,15 @@ def disclose(patterns: Patterns, events: Events, asked: Asked) -> Disclosures:
         events.status,
         events.targets,
         events.targets_at,
-        events.fault,
+        exempt | (events.fault != Fault.NONE),
         asked.surface,
         asked.start,
         asked.size,
+        query,
         *result,
         table,
     )
+    result.outcome[exempt] = Outcome.EXEMPT
     rows = int(result.first[-1])
     return result._replace(profile=result.profile[:rows], kind=result.kind[:rows])
 
@@ -163,10 +180,11 @@ def _disclose(
     status: NDArray[np.int64],
     targets: NDArray[np.int64],
     targets_at: NDArray[np.int64],
-    fault: NDArray[np.uint8],
+    skipped: NDArray[np.bool_],
     surface: NDArray[np.int64],
     id_start: NDArray[np.int64],
     id_size: NDArray[np.int64],
+    query: NDArray[np.uint64],
     outcome: NDArray[np.uint8],
     first: NDArray[np.int64],
     profile: NDArray[np.uint64],
@@ -174,15 +192,19 @@ def _disclose(
     cut: NDArray[np.int64],
     table: NDArray[np.int64],
 ) -> None:
-    for row in range(len(fault)):
+    for row in range(len(skipped)):
         begin = first[row]
         first[row + 1] = begin
-        if fault[row] != Fault.NONE:
+        if skipped[row]:
             continue
         asked = surface_kinds[surface[row]] if surface[row] != ABSENT else 0
         by_id = asked == Kind.VIEW or asked == Kind.LOOKUP
-        answer, end = _answer(status[row]), begin
+        answer = _answer(status[row])
         served, missed = answer == Outcome.DISCLOSED, answer == Outcome.MISSED
+        if served and (asked == Kind.SEARCH or asked == Kind.LIST):
+            profile[begin], kind[begin] = query[row], Kind.QUERY
+            begin += 1
+        end = begin
         if size[row, Field.TARGET] != ABSENT:
             if served or (missed and (by_id or asked == 0)):
                 target = start[row, Field.TARGET]
@@ -196,4 +218,7 @@ def _disclose(
             kind[before:end] = asked if asked != 0 else Kind.SEARCH
         if end == begin and (served or missed):
             answer = Outcome.ASKED if served and asked != 0 else Outcome.OTHER
+        if asked == 0 and answer == Outcome.OTHER:
+            profile[end], kind[end] = 0, Kind.TOUCH
+            end += 1
         outcome[row], first[row + 1] = answer, end

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 from schemas.event_time import parse_time_us
 from schemas.request import RequestEvent
-from streams.pipeline.observe.events import Events, Fault, Field, TimeForm
+from streams.pipeline.observe.events import ABSENT, Events, Fault, Field, TimeForm
 from streams.pipeline.observe.text import Text, signed
 
 YEAR_2000_US: Final = 946_684_800_000_000
@@ -36,7 +36,7 @@ def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.in
     """Event time in us of each event, as `parse_time_us` reads it; sets the fault of those that have none."""
     time_us = np.empty(len(records), np.int64)
     form, bits = events.time_form, events.time_bits
-    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), time_us)
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), Field.TIME, time_us)
     for row in np.flatnonzero(time_us == _ODD).tolist():
         time_us[row] = _parse(records[row].time)
     _fault(events, time_us == _NONE, Fault.TIME)
@@ -55,6 +55,26 @@ def check_skew(
     ahead_us = time_us - np.minimum(timestamps_ms, _TIMESTAMP_MAX_MS) * 1000
     far = (ahead_us > min(skew_max_s, ahead_max_s) * 1_000_000) | (ahead_us < -skew_max_s * 1_000_000)
     _fault(events, (timestamps_ms >= 0) & far, Fault.TIME_SKEW)
+
+
+def read_created(
+    events: Events, records: Sequence[RequestEvent], time_us: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """When each account was made, in s since 1970, and where it was said to be made after the event.
+
+    It is 0 there, and where nothing is said.
+
+    Sets the fault of events where it is no time at all.
+    """
+    created_us = np.empty(len(records), np.int64)
+    form, bits = events.created_form, events.created_bits
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), Field.CREATED, created_us)
+    said = (events.size[:, Field.CREATED] != ABSENT) | (form != TimeForm.TEXT)
+    for row in np.flatnonzero(said & (created_us == _ODD)).tolist():
+        created_us[row] = _parse(records[row].created_at or "")
+    _fault(events, said & (created_us == _NONE), Fault.CREATED)
+    known = said & (created_us > 0) & (created_us <= time_us)
+    return np.where(known, created_us // 1_000_000, 0).astype(np.uint32), said & (created_us > time_us)
 
 
 def _parse(time: str | float) -> int:
@@ -190,11 +210,12 @@ def _read(
     form: NDArray[np.uint8],
     integers: NDArray[np.int64],
     floats: NDArray[np.float64],
+    field: int,
     time_us: NDArray[np.int64],
 ) -> None:
     for row in range(len(time_us)):
         if form[row] == TimeForm.TEXT:
-            time_us[row] = _text_us(text, start[row, Field.TIME], size[row, Field.TIME])
+            time_us[row] = _text_us(text, start[row, field], size[row, field])
         elif form[row] == TimeForm.INTEGER:
             time_us[row] = _integer_us(integers[row])
         else:

@@ -26,6 +26,10 @@ PROJECTION: Final = (
     "ja3",
     "target",
     "tier",
+    "query",
+    "user_agent",
+    "country",
+    "created_at",
     "status",
     "asn",
     "targets",
@@ -49,8 +53,14 @@ class Field(IntEnum):
     JA3 = 8
     TARGET = 9
     TIER = 10
-    NET = 11
-    ASN = 12
+    QUERY = 11
+    AGENT = 12
+    COUNTRY = 13
+    CREATED = 14
+    """When the account was made, where that came as text."""
+    NET = 15
+    ASN = 16
+    FINGERPRINT_ASN = 17
 
 
 class Fault(IntEnum):
@@ -69,6 +79,7 @@ class Fault(IntEnum):
     TIME_SKEW = 10
     NOBODY = 11
     ADDRESS = 12
+    CREATED = 13
 
 
 class TimeForm(IntEnum):
@@ -86,9 +97,12 @@ ABSENT: Final = -1
 ADDRESS_AT: Final = 0
 NET_AT: Final = 24
 ASN_AT: Final = 48
-ROOM: Final = 72
+FINGERPRINT_ASN_AT: Final = 72
+FINGERPRINT_MAX: Final = 44
+"""Longer ones have no actor within their network; a JA4 has 36 bytes, a JA3 32."""
+ROOM: Final = 128
 """Bytes before the packed events that each event has for texts that observe writes: an address and a network (at most
-24 bytes, ``2001:db8:1234:5678::/64``) and a number of 32 bits."""
+24 bytes, ``2001:db8:1234:5678::/64``), a number of 32 bits, and a fingerprint with a number behind it."""
 
 
 class Events(NamedTuple):
@@ -110,6 +124,9 @@ class Events(NamedTuple):
     """`TimeForm`"""
     time_bits: NDArray[np.int64]
     """The time where it came as a number; of a float its bits."""
+    created_form: NDArray[np.uint8]
+    """`TimeForm` of when the account was made; TEXT of no size where nothing is said."""
+    created_bits: NDArray[np.int64]
     fault: NDArray[np.uint8]
     """`Fault`"""
 
@@ -131,6 +148,8 @@ def unpack(buffer: bytearray, count: int) -> Events:
         targets_at=numbers,
         time_form=codes,
         time_bits=numbers.copy(),
+        created_form=codes.copy(),
+        created_bits=numbers.copy(),
         fault=codes.copy(),
     )
     _unpack(*events, count * ROOM)
@@ -198,12 +217,26 @@ def _optional_number(text: Text, at: int) -> tuple[int, int]:
 
 @compiled
 def _read_texts(text: Text, at: int, start: NDArray[np.int64], size: NDArray[np.int64], row: int) -> int:
-    for field in range(Field.METHOD, Field.TIER + 1):
+    for field in range(Field.METHOD, Field.COUNTRY + 1):
         start[row, field], found = text_span(text, at)
         at = start[row, field] + max(found, 0)
         # Who is named by an empty text is not named.
         size[row, field] = ABSENT if found == 0 and field >= Field.ADDRESS else found
     return at
+
+
+@compiled
+def _read_time(
+    text: Text, at: int, start: NDArray[np.int64], size: NDArray[np.int64], row: int, field: int
+) -> tuple[int, int, int]:
+    """Where what follows begins, and form and bits of the packed time or nothing at ``at``; fills in its span."""
+    start[row, field], size[row, field] = text_span(text, at)
+    if size[row, field] != ABSENT:
+        return start[row, field] + size[row, field], TimeForm.TEXT, 0
+    if text[at] == 0xC0:
+        return at + 1, TimeForm.TEXT, 0
+    following, bits, form = _number(text, at)
+    return following, form, bits
 
 
 @compiled
@@ -252,17 +285,17 @@ def _unpack(
     targets_at: NDArray[np.int64],
     time_form: NDArray[np.uint8],
     time_bits: NDArray[np.int64],
+    created_form: NDArray[np.uint8],
+    created_bits: NDArray[np.int64],
     fault: NDArray[np.uint8],
     at: int,
 ) -> None:
     at, count = _list_head(text, at)
     for row in range(count):
         begin, _ = _list_head(text, at)
-        start[row, Field.TIME], size[row, Field.TIME] = text_span(text, begin)
-        at = start[row, Field.TIME] + size[row, Field.TIME]
-        if size[row, Field.TIME] == ABSENT:
-            at, time_bits[row], time_form[row] = _number(text, begin)
+        at, time_form[row], time_bits[row] = _read_time(text, begin, start, size, row, Field.TIME)
         at = _read_texts(text, at, start, size, row)
+        at, created_form[row], created_bits[row] = _read_time(text, at, start, size, row, Field.CREATED)
         at, status[row] = _optional_number(text, at)
         at, asn[row] = _optional_number(text, at)
         targets_at[row], targets[row] = _list_head(text, at)

@@ -1,7 +1,8 @@
-"""From events to sightings: each disclosed or missed profile once for each actor, by destination.
+"""From events to sightings: each item of an event once for each actor that it concerns, by destination.
 
-Two passes over the events: the first finds every actor once for its destination and counts, the second writes. An actor
-has one destination, so one table of actors serves all of them.
+A profile disclosed or missed concerns all actors of its event, a search or list as such the principal, a touch the
+principal and the groups. Two passes over the events: the first finds every actor once for its destination and counts,
+the second writes. An actor has one destination, so one table of actors serves all of them.
 """
 
 from typing import Final, NamedTuple
@@ -9,54 +10,37 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.core.columns import NO_NUMBER
 from detectors.core.compiled import compiled
-from schemas.actor import Scope
-from schemas.sighting import ACTOR_COLUMNS, COLUMNS, Flag
+from schemas.sighting import ACTOR_COLUMNS, COLUMNS, DETAIL_COLUMNS, Flag, Kind
+from streams.pipeline.observe.detail import Details
 from streams.pipeline.observe.disclosure import Disclosures, Outcome
-from streams.pipeline.observe.events import ABSENT, ASN_AT, ROOM, Events, Field
-from streams.pipeline.observe.hashing import destination, key_within, xxh64
-from streams.pipeline.observe.text import Text, copy, is_same, signed, write_number
+from streams.pipeline.observe.events import ABSENT, Events, Field
+from streams.pipeline.observe.naming import (
+    ACCOUNT,
+    CELL_US,
+    EVENT,
+    FIELDS,
+    OWNER,
+    PLACE,
+    SCOPE,
+    SCOPES,
+    YOUNG_S,
+    Members,
+    find_actors,
+    find_members,
+)
+from streams.pipeline.observe.text import Text, copy, is_same, signed
 
-SCOPES: Final = len(Scope)
 TIERS_MAX: Final = 255
 """Account tiers of one batch; further ones become the unnamed tier."""
 
-_FIELDS: Final = np.array(
-    [Field.USER, Field.SESSION, Field.ADDRESS, Field.NET, Field.ASN, Field.FINGERPRINT], dtype=np.int64
-)
-"""Column that holds the value of each scope, in the order of `Scope`."""
-
-_ACCOUNT: Final = Scope.ACCOUNT - 1
-_SESSION: Final = Scope.SESSION - 1
-_ADDRESS: Final = Scope.IP - 1
 _MISS: Final = int(Flag.MISS)
 _LOGGED_IN: Final = int(Flag.LOGGED_IN)
 _PRINCIPAL: Final = int(Flag.PRINCIPAL)
-
-
-# Columns of `Actors.origin`.
-_OWNER: Final = 0
-_PLACE: Final = 1
-_EVENT: Final = 2
-_SCOPE: Final = 3
-
-# Columns of `Actors.totals`.
-_ROWS: Final = 0
-_COUNT: Final = 1
-_TEXT_BYTES: Final = 2
-
-
-class Actors(NamedTuple):
-    """Actors of n events, and the a different ones among them in order of first appearance."""
-
-    of: NDArray[np.int32]
-    """[n, SCOPES] the actor of each scope; ABSENT where there is none."""
-    key: NDArray[np.uint64]
-    """[a]"""
-    origin: NDArray[np.int32]
-    """[a, 4] its destination; which of the actors there it is; the first event that names it; its column of `of`."""
-    totals: NDArray[np.int64]
-    """[destinations, 3] sightings; actors; bytes of their texts."""
+_YOUNG: Final = int(Flag.YOUNG)
+_TOUCH: Final = int(Kind.TOUCH)
+_QUERY: Final = int(Kind.QUERY)
 
 
 class Rows(NamedTuple):
@@ -73,6 +57,20 @@ class Rows(NamedTuple):
     tier: NDArray[np.uint8]
     profile: NDArray[np.uint64]
     principal: NDArray[np.uint64]
+
+
+class Known(NamedTuple):
+    """Columns of what is known of principals' sightings alone, in their order, by destination as they are."""
+
+    first: NDArray[np.int64]
+    """[destinations + 1]"""
+    number: NDArray[np.int64]
+    address: NDArray[np.uint64]
+    asn: NDArray[np.uint32]
+    created_s: NDArray[np.uint32]
+    country: NDArray[np.uint16]
+    agent: NDArray[np.uint16]
+    shown: NDArray[np.uint16]
 
 
 class Named(NamedTuple):
@@ -98,36 +96,58 @@ class Tiers(NamedTuple):
     """An event of each named tier, from tier 1 on."""
 
 
+class FannedOut(NamedTuple):
+    """All columns of a batch's sightings, by destination."""
+
+    rows: Rows
+    known: Known
+    named: Named
+    members: Members
+    tiers: Tiers
+
+
 def fan_out(
-    events: Events, shown: Disclosures, time_us: NDArray[np.int64], offset: NDArray[np.int64], destinations: int
-) -> tuple[Rows, Named, Tiers]:
+    events: Events,
+    shown: Disclosures,
+    found: Details,
+    time_us: NDArray[np.int64],
+    created_s: NDArray[np.uint32],
+    offset: NDArray[np.int64],
+    destinations: int,
+) -> FannedOut:
     """Sightings of all events, in the order of events within each destination.
 
     ``offset`` is the source offset of each event minus the first of the batch, and fits in 32 bits.
     """
-    actors = _find_actors(events, shown, destinations)
+    actors = find_actors(events, shown, time_us, destinations)
     tiers = _find_tiers(events, shown)
-    row_first, actor_first, text_first = (np.concatenate(([0], np.cumsum(total))) for total in actors.totals.T)
+    row_first, actor_first, text_first, detail_first = (
+        np.concatenate(([0], np.cumsum(total))) for total in actors.totals.T
+    )
     rows, named = _room_for_rows(row_first), _room_for_actors(actor_first, text_first)
+    known = Known(detail_first, *(np.empty(detail_first[-1], dtype) for dtype in DETAIL_COLUMNS.values()))
     of, key, origin = actors.of, actors.key, actors.origin
     _write_rows(
-        shown.outcome, shown.first, shown.profile, shown.kind, of, key, origin, tiers.of, time_us, offset, *rows
+        shown.outcome, shown.first, shown.profile, shown.kind, of, actors.chief, key, origin, tiers.of, time_us,
+        created_s, offset, *rows,
+    )  # fmt: skip
+    _write_details(
+        shown.first,
+        shown.kind,
+        actors.chief,
+        of,
+        origin,
+        actors.address,
+        events.asn,
+        created_s,
+        found.number,
+        found.query_number,
+        found.country,
+        found.agent,
+        *known,
     )
     _write_actors(events.text, events.start, events.size, key, origin, *named)
-    return rows, named, tiers
-
-
-def _find_actors(events: Events, shown: Disclosures, destinations: int) -> Actors:
-    most = int(np.count_nonzero(np.diff(shown.first))) * SCOPES
-    actors = Actors(
-        np.full((len(events.fault), SCOPES), ABSENT, np.int32),
-        np.empty(most, np.uint64),
-        np.empty((most, 4), np.int32),
-        np.zeros((destinations, 3), np.int64),
-    )
-    table = np.full(1 << (2 * most + 1).bit_length(), ABSENT, np.int32)
-    _find(events.text, events.start, events.size, events.asn, shown.first, *actors, table)
-    return actors
+    return FannedOut(rows, known, named, find_members(events, shown, actors, created_s, time_us), tiers)
 
 
 def _find_tiers(events: Events, shown: Disclosures) -> Tiers:
@@ -143,64 +163,6 @@ def _room_for_rows(first: NDArray[np.int64]) -> Rows:
 def _room_for_actors(first: NDArray[np.int64], text_first: NDArray[np.int64]) -> Named:
     key, scope, text_end = (np.empty(first[-1], dtype) for dtype in ACTOR_COLUMNS.values())
     return Named(first, text_first, key, scope, text_end, np.empty(text_first[-1], np.uint8))
-
-
-@compiled
-def _find_in(table: NDArray[np.int32], keys: NDArray[np.uint64], key: np.uint64) -> int:
-    """Where in the table the actor with ``key`` stands, or else is to be entered."""
-    mask = len(table) - 1
-    place = signed(key & np.uint64(mask))
-    while table[place] != ABSENT and keys[table[place]] != key:
-        place = (place + 1) & mask
-    return place
-
-
-@compiled
-def _find(
-    text: Text,
-    start: NDArray[np.int64],
-    size: NDArray[np.int64],
-    asn: NDArray[np.int64],
-    first: NDArray[np.int64],
-    of: NDArray[np.int32],
-    keys: NDArray[np.uint64],
-    origin: NDArray[np.int32],
-    totals: NDArray[np.int64],
-    table: NDArray[np.int32],
-) -> None:
-    count = 0
-    for row in range(len(asn)):
-        profiles = first[row + 1] - first[row]
-        if profiles == 0:
-            continue
-        if asn[row] != ABSENT:
-            at = row * ROOM + ASN_AT
-            start[row, Field.ASN], size[row, Field.ASN] = at, write_number(text, at, asn[row]) - at
-        account = np.uint64(0)
-        for scope in range(SCOPES):
-            field = _FIELDS[scope]
-            if size[row, field] == ABSENT:
-                continue
-            key = xxh64(text, start[row, field], size[row, field], np.uint64(scope + 1))
-            home = key
-            if scope == _ACCOUNT:
-                account = key
-            elif scope == _SESSION and size[row, Field.USER] != ABSENT:
-                key, home = key_within(key, account), account
-            place = _find_in(table, keys, key)
-            actor = table[place]
-            if actor == ABSENT:
-                actor = count
-                count += 1
-                table[place] = actor
-                owner = destination(home, len(totals))
-                keys[actor] = key
-                origin[actor, _OWNER], origin[actor, _PLACE] = owner, totals[owner, _COUNT]
-                origin[actor, _EVENT], origin[actor, _SCOPE] = row, scope
-                totals[owner, _COUNT] += 1
-                totals[owner, _TEXT_BYTES] += size[row, field]
-            of[row, scope] = actor
-            totals[origin[actor, _OWNER], _ROWS] += profiles
 
 
 @compiled
@@ -230,24 +192,18 @@ def _find_tier_texts(
 
 
 @compiled
-def _principal(account: int, address: int) -> int:
-    """Column of who the request is judged by first: the account, else the address, else the session."""
-    if account != ABSENT:
-        return _ACCOUNT
-    return _ADDRESS if address != ABSENT else _SESSION
-
-
-@compiled
 def _write_rows(
     outcome: NDArray[np.uint8],
     first: NDArray[np.int64],
     profiles: NDArray[np.uint64],
     kinds: NDArray[np.uint8],
     of: NDArray[np.int32],
+    chiefs: NDArray[np.int8],
     keys: NDArray[np.uint64],
     origin: NDArray[np.int32],
     tiers: NDArray[np.uint8],
     event_time_us: NDArray[np.int64],
+    event_created_s: NDArray[np.uint32],
     event_offset: NDArray[np.int64],
     row_first: NDArray[np.int64],
     actor: NDArray[np.uint32],
@@ -262,22 +218,27 @@ def _write_rows(
 ) -> None:
     following = row_first.copy()
     for event in range(len(outcome)):
-        if first[event + 1] == first[event]:
+        chief = chiefs[event]
+        if chief == ABSENT:
             continue
         common = _MISS if outcome[event] == Outcome.MISSED else 0
-        common |= _LOGGED_IN if of[event, _ACCOUNT] != ABSENT else 0
-        chief = _principal(of[event, _ACCOUNT], of[event, _ADDRESS])
+        common |= _LOGGED_IN if chief == ACCOUNT else 0
+        made_s = signed(event_created_s[event])
+        common |= _YOUNG if made_s > 0 and event_time_us[event] // 1_000_000 - made_s < YOUNG_S else 0
         chief_key = keys[of[event, chief]]
+        at_us = event_time_us[event]
+        if kinds[first[event]] == _TOUCH:
+            at_us = (at_us // CELL_US + 1) * CELL_US - 1
         for at in range(first[event], first[event + 1]):
             for scope in range(SCOPES):
                 one = of[event, scope]
-                if one == ABSENT:
+                if one == ABSENT or (kinds[at] == _QUERY and scope != chief):
                     continue
-                owner = origin[one, _OWNER]
+                owner = origin[one, OWNER]
                 to = following[owner]
                 following[owner] = to + 1
-                actor[to] = origin[one, _PLACE]
-                time_us[to] = event_time_us[event]
+                actor[to] = origin[one, PLACE]
+                time_us[to] = at_us
                 offset[to] = event_offset[event]
                 ordinal[to] = at - first[event]
                 kind[to] = kinds[at]
@@ -285,6 +246,47 @@ def _write_rows(
                 tier[to] = tiers[event]
                 profile[to] = profiles[at]
                 principal[to] = chief_key
+
+
+@compiled
+def _write_details(
+    first: NDArray[np.int64],
+    kinds: NDArray[np.uint8],
+    chiefs: NDArray[np.int8],
+    of: NDArray[np.int32],
+    origin: NDArray[np.int32],
+    addresses: NDArray[np.uint64],
+    asns: NDArray[np.int64],
+    event_created_s: NDArray[np.uint32],
+    numbers: NDArray[np.int64],
+    query_numbers: NDArray[np.int64],
+    countries: NDArray[np.uint16],
+    agents: NDArray[np.uint16],
+    detail_first: NDArray[np.int64],
+    number: NDArray[np.int64],
+    address: NDArray[np.uint64],
+    asn: NDArray[np.uint32],
+    created_s: NDArray[np.uint32],
+    country: NDArray[np.uint16],
+    agent: NDArray[np.uint16],
+    shown: NDArray[np.uint16],
+) -> None:
+    following = detail_first.copy()
+    for event in range(len(chiefs)):
+        chief = chiefs[event]
+        if chief == ABSENT:
+            continue
+        owner, items = origin[of[event, chief], OWNER], first[event + 1] - first[event]
+        for at in range(first[event], first[event + 1]):
+            to = following[owner]
+            following[owner] = to + 1
+            by_id = kinds[at] == Kind.VIEW or kinds[at] == Kind.LOOKUP
+            number[to] = query_numbers[event] if kinds[at] == _QUERY else (numbers[event] if by_id else NO_NUMBER)
+            address[to] = addresses[event]
+            asn[to] = max(asns[event], 0)
+            created_s[to] = event_created_s[event]
+            country[to], agent[to] = countries[event], agents[event]
+            shown[to] = items - 1 if kinds[at] == _QUERY else 0
 
 
 @compiled
@@ -303,9 +305,9 @@ def _write_actors(
 ) -> None:
     following = text_first.copy()
     for actor in range(len(actor_key)):
-        owner, event, scope = origin[actor, _OWNER], origin[actor, _EVENT], origin[actor, _SCOPE]
-        begin, length = start[event, _FIELDS[scope]], size[event, _FIELDS[scope]]
+        owner, event, scope = origin[actor, OWNER], origin[actor, EVENT], origin[actor, SCOPE]
+        begin, length = start[event, FIELDS[scope]], size[event, FIELDS[scope]]
         following[owner] = copy(text, begin, length, actor_text, following[owner])
-        to = actor_first[owner] + origin[actor, _PLACE]
+        to = actor_first[owner] + origin[actor, PLACE]
         actor_key[to], actor_scope[to] = keys[actor], scope + 1
         actor_text_end[to] = following[owner] - text_first[owner]

@@ -8,16 +8,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.sighting import VERSION, SightingBatch
+from schemas.sighting import VERSION, Kind, SightingBatch
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.address import read_addresses
+from streams.pipeline.observe.bot import compile_bots, recognise
+from streams.pipeline.observe.detail import details
 from streams.pipeline.observe.disclosure import Disclosures, Outcome, disclose
-from streams.pipeline.observe.event_time import check_skew, read_times
-from streams.pipeline.observe.events import ABSENT, Events, Fault, Field, unpack
-from streams.pipeline.observe.fan_out import Named, Rows, Tiers, fan_out
+from streams.pipeline.observe.event_time import check_skew, read_created, read_times
+from streams.pipeline.observe.events import ABSENT, FINGERPRINT_MAX, Events, Fault, Field, unpack
+from streams.pipeline.observe.fan_out import FannedOut, Tiers, fan_out
 from streams.pipeline.observe.reading import Dead, Reading, dead_letter, read
 from streams.pipeline.observe.surface import compile_patterns, match
-from streams.settings import InputSettings, Surface
+from streams.settings import Bot, InputSettings, Surface
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _UNKNOWN_US: Final = -1
@@ -32,6 +34,7 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     asked: int
     denied: int
     other: int
+    exempt: int
     dead: int
     profiles: int
     """Profiles that were disclosed; a profile counts once for each response."""
@@ -39,6 +42,24 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     """Sightings, over all destinations."""
     cut: int
     """Elements of `weir.targets` beyond what one response is taken to disclose."""
+    cut_responses: int
+    """Responses that such elements were cut from."""
+    created_ahead: int
+    """Events of accounts that would be made after them: their age is unknown."""
+    tiers_cut: int
+    """Events whose tier is one too many for the batch, so the unnamed one."""
+    long_fingerprints: int
+    """Events whose fingerprint is too long to be told by network."""
+
+    def caution(self) -> dict[str, int]:
+        """What was left out of the batch, and of how many."""
+        return {
+            "targets_cut": self.cut,
+            "responses_cut": self.cut_responses,
+            "created_ahead": self.created_ahead,
+            "tiers_cut": self.tiers_cut,
+            "long_fingerprints": self.long_fingerprints,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +92,9 @@ def idle_progress(topic: str, partition: int, position: int) -> bytes:
 class Observer:
     """Makes sightings of batches, one after the other or from several threads; a batch's result hangs on it alone."""
 
-    def __init__(self, settings: InputSettings, surfaces: Sequence[Surface], destinations: int) -> None:
+    def __init__(
+        self, settings: InputSettings, surfaces: Sequence[Surface], destinations: int, bots: Sequence[Bot] = ()
+    ) -> None:
         """Args: ``destinations`` is the number of partitions of the activity topic.
 
         Raises:
@@ -79,15 +102,19 @@ class Observer:
         """
         self._settings: Final = settings
         self._patterns: Final = compile_patterns(surfaces)
+        self._bots: Final = compile_bots(bots)
         self._destinations: Final = destinations
 
     def observe(self, batch: Batch) -> Observed:
         """Sightings, dead letters and counts of a batch. Whatever the records hold, it raises nothing."""
         reading = read(batch, self._settings.record_max_bytes)
         events = unpack(reading.packed, len(reading.records))
-        time_us = self._check(batch, reading, events)
-        shown = disclose(self._patterns, events, match(self._patterns, events))
-        rows, named, tiers = fan_out(events, shown, time_us, _offsets(batch, reading), self._destinations)
+        time_us, created_s, ahead = self._check(batch, reading, events)
+        asked = match(self._patterns, events)
+        found = details(self._patterns, events, asked)
+        exempt = recognise(self._bots, events, time_us)
+        shown = disclose(self._patterns, events, asked, found.query, exempt)
+        out = fan_out(events, shown, found, time_us, created_s, _offsets(batch, reading), self._destinations)
         watermark_us = int(time_us[events.fault == Fault.NONE].max(initial=_UNKNOWN_US))
         dead = _dead_letters(batch, reading, events)
         return Observed(
@@ -96,21 +123,24 @@ class Observer:
             batch.lo,
             batch.hi,
             watermark_us,
-            _encode(batch, watermark_us, rows, named, _tier_names(events, tiers)),
+            _encode(batch, watermark_us, out, _tier_names(events, out.tiers)),
             dead,
-            _count(shown, len(rows.actor), len(batch), len(dead)),
+            _count(events, shown, out, ahead, len(batch), len(dead)),
         )
 
-    def _check(self, batch: Batch, reading: Reading, events: Events) -> NDArray[np.int64]:
-        """Event times; sets the fault of what is no event."""
+    def _check(
+        self, batch: Batch, reading: Reading, events: Events
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.bool_]]:
+        """Event times, when accounts were made and which of them later; sets the fault of what is no event."""
         time_us = read_times(events, reading.records)
         skew_max_s, ahead_max_s = self._settings.time_skew_max_s, self._settings.time_ahead_max_s
         if batch.timestamps_ms is not None and skew_max_s > 0:
             check_skew(events, time_us, batch.timestamps_ms[reading.index], skew_max_s, ahead_max_s)
         nobody = (events.size[:, [Field.ADDRESS, Field.USER, Field.SESSION]] == ABSENT).all(axis=1)
         events.fault[nobody & (events.fault == Fault.NONE)] = Fault.NOBODY
+        created_s, ahead = read_created(events, reading.records, time_us)
         read_addresses(events, reading.records)
-        return time_us
+        return time_us, created_s, ahead
 
 
 def _offsets(batch: Batch, reading: Reading) -> NDArray[np.int64]:
@@ -131,7 +161,12 @@ def _tier_names(events: Events, tiers: Tiers) -> list[str]:
     return ["", *(events.text[start : start + size].tobytes().decode() for start, size in spans)]
 
 
-def _count(shown: Disclosures, rows: int, records: int, dead: int) -> Counts:
+def _count(
+    events: Events, shown: Disclosures, out: FannedOut, ahead: NDArray[np.bool_], records: int, dead: int
+) -> Counts:
+    sound = (events.fault == Fault.NONE) & (shown.outcome != Outcome.EXEMPT)
+    unnamed = (out.tiers.of == 0) & (events.size[:, Field.TIER] != ABSENT) & (np.diff(shown.first) > 0)
+    long = events.size[:, Field.FINGERPRINT] > FINGERPRINT_MAX
     by = np.bincount(shown.outcome, minlength=len(Outcome)).tolist()
     return Counts(
         records=records,
@@ -140,25 +175,31 @@ def _count(shown: Disclosures, rows: int, records: int, dead: int) -> Counts:
         asked=by[Outcome.ASKED],
         denied=by[Outcome.DENIED],
         other=by[Outcome.OTHER],
+        exempt=by[Outcome.EXEMPT],
         dead=dead,
-        profiles=len(shown.profile) - by[Outcome.MISSED],
-        rows=rows,
+        profiles=int(np.count_nonzero(shown.kind < Kind.TOUCH)) - by[Outcome.MISSED],
+        rows=len(out.rows.actor),
         cut=int(shown.cut.sum()),
+        cut_responses=int(np.count_nonzero(shown.cut)),
+        created_ahead=int(np.count_nonzero(ahead & sound)),
+        tiers_cut=int(np.count_nonzero(unnamed)),
+        long_fingerprints=int(np.count_nonzero(long & sound)),
     )
 
 
-def _encode(batch: Batch, watermark_us: int, rows: Rows, named: Named, tiers: list[str]) -> list[bytes | None]:
+def _encode(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str]) -> list[bytes | None]:
+    first = out.rows.first
     return [
-        None
-        if rows.first[owner] == rows.first[owner + 1]
-        else _ENCODER.encode(_message(batch, watermark_us, rows, named, tiers, owner))
-        for owner in range(len(rows.first) - 1)
+        None if first[owner] == first[owner + 1] else _ENCODER.encode(_message(batch, watermark_us, out, tiers, owner))
+        for owner in range(len(first) - 1)
     ]
 
 
-def _message(batch: Batch, watermark_us: int, rows: Rows, named: Named, tiers: list[str], owner: int) -> SightingBatch:
-    row, actor, text = (
-        slice(int(first[owner]), int(first[owner + 1])) for first in (rows.first, named.first, named.text_first)
+def _message(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str], owner: int) -> SightingBatch:
+    rows, known, named, members = out.rows, out.known, out.named, out.members
+    row, detail, actor, text, member, member_text = (
+        slice(int(first[owner]), int(first[owner + 1]))
+        for first in (rows.first, known.first, named.first, named.text_first, members.first, members.text_first)
     )
     return SightingBatch(
         version=VERSION,
@@ -182,8 +223,19 @@ def _message(batch: Batch, watermark_us: int, rows: Rows, named: Named, tiers: l
         tier=rows.tier[row].tobytes(),
         profile=rows.profile[row].tobytes(),
         principal=rows.principal[row].tobytes(),
+        number=known.number[detail].tobytes(),
+        address=known.address[detail].tobytes(),
+        asn=known.asn[detail].tobytes(),
+        created_s=known.created_s[detail].tobytes(),
+        country=known.country[detail].tobytes(),
+        agent=known.agent[detail].tobytes(),
+        shown=known.shown[detail].tobytes(),
+        member_key=members.key[member].tobytes(),
+        member_scope=members.scope[member].tobytes(),
+        member_text=members.text[member_text].tobytes(),
+        member_text_end=members.text_end[member].tobytes(),
     )
 
 
 def _empty(topic: str, partition: int, lo: int, hi: int, watermark_us: int, *, idle: bool) -> bytes:
-    return _ENCODER.encode(SightingBatch(VERSION, topic, partition, lo, hi, watermark_us, idle, [""], *[b""] * 13))
+    return _ENCODER.encode(SightingBatch(VERSION, topic, partition, lo, hi, watermark_us, idle, [""], *[b""] * 24))

@@ -32,6 +32,7 @@ _FAULTS: Final = {
     Fault.TIME_RANGE: ("$.@timestamp", "time lies outside the years 2000 to 2099"),
     Fault.TIME_SKEW: ("$.@timestamp", "time is too far from the timestamp of the record (input.time_skew_max_s)"),
     Fault.ADDRESS: ("$.client.address", "is no IP address"),
+    Fault.CREATED: ("$.weir.account.created_at", "is no time"),
 }
 
 

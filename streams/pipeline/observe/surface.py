@@ -52,6 +52,8 @@ _REST: Final = 3
 _ID: Final = 4
 _METHOD: Final = 5
 _METHOD_SIZE: Final = 6
+_QUERY: Final = 7
+_QUERY_SIZE: Final = 8
 
 # Columns of `Patterns.parts`.
 _WHAT: Final = 0
@@ -67,8 +69,9 @@ class Patterns(NamedTuple):
     literals: Text
     """The fixed texts of all patterns, which the others point into."""
     surfaces: NDArray[np.int64]
-    """[s, 7] `Kind`; its segments, from the first to the end; whether more may follow; which of its segments holds the
-    id, or ABSENT; start and size of the method in capitals, the size being 0 for any."""
+    """[s, 9] `Kind`; its segments, from the first to the end; whether more may follow; which of its segments holds the
+    id, or ABSENT; start and size of the method in capitals, the size being 0 for any; likewise of the parameter that is
+    searched for."""
     parts: NDArray[np.int64]
     """[p, 5] `Part`; start and size of the literal, or of what stands before the id; start and size of what stands
     after the id."""
@@ -77,6 +80,11 @@ class Patterns(NamedTuple):
     def kinds(self) -> NDArray[np.int64]:
         """[s] `Kind` of each surface."""
         return self.surfaces[:, _KIND].copy()
+
+    @property
+    def parameters(self) -> NDArray[np.int64]:
+        """[s, 2] start and size, in the literals, of the parameter that each surface searches for; size 0 for none."""
+        return self.surfaces[:, _QUERY:].copy()
 
 
 class Asked(NamedTuple):
@@ -118,11 +126,12 @@ def compile_patterns(surfaces: Sequence[Surface]) -> Patterns:
         path = path[:-1] if rest else path
         found = next((at for at, segment in enumerate(path) if _PROFILE in segment), ABSENT)
         method = literals.span((surface.method or "").upper())
-        rows.append((Kind[surface.kind.upper()], len(parts), len(parts) + len(path), rest, found, *method))
+        query = literals.span(surface.query or "")
+        rows.append((Kind[surface.kind.upper()], len(parts), len(parts) + len(path), rest, found, *method, *query))
         parts.extend(_part(literals, segment) for segment in path)
     return Patterns(
         np.array(list(literals.data), np.uint8),
-        np.array(rows, np.int64).reshape(len(rows), 7),
+        np.array(rows, np.int64).reshape(len(rows), 9),
         np.array(parts, np.int64).reshape(len(parts), 5),
     )
 
@@ -154,7 +163,7 @@ def _part(literals: _Literals, segment: str) -> tuple[int, ...]:
 
 
 @compiled
-def _decode(text: Text, start: int, end: int) -> int:
+def decode_percent(text: Text, start: int, end: int) -> int:
     """Percent-decode ``text[start:end]`` in place; its new end. What is no escape stays as it is."""
     at, to = start, start
     while at < end:
@@ -181,7 +190,7 @@ def _split(text: Text, start: int, size: int, segments: NDArray[np.int64]) -> in
         if byte == _SLASH or byte == _QUESTION:
             if at > begin:
                 segments[count, 0] = begin
-                segments[count, 1] = _decode(text, begin, at) if escaped else at
+                segments[count, 1] = decode_percent(text, begin, at) if escaped else at
                 count += 1
             begin, escaped = at + 1, False
             if byte == _QUESTION:

@@ -1,10 +1,13 @@
 """Compile every kernel of observe before records wait for it."""
 
+from datetime import date
+from typing import Final
+
 import msgspec
 
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
-from streams.settings import DEFAULT_SURFACES, InputSettings
+from streams.settings import DEFAULT_SURFACES, Bot, InputSettings
 
 _RECORD = {
     "@timestamp": "2026-11-24T09:00:00.000Z",
@@ -17,10 +20,18 @@ _RECORD = {
     "tls.client.ja4": "t13d1516h2_8daaf6152771_02713d6af862",
     "weir.account.tier": "free",
 }
+_BOT: Final = Bot(
+    name="bot",
+    ranges=("192.0.2.0/24",),
+    listed=date(2026, 11, 20),
+    owner="nobody",
+    reason="compiling",
+    expires=date(2027, 1, 31),
+)
 
 
 def warm_up() -> None:
     """Observe a tiny batch that takes every path: some 15 s where nothing is compiled yet, else a fraction of one."""
     records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
     values = [msgspec.json.encode(record) for record in records]
-    Observer(InputSettings(), DEFAULT_SURFACES, 1).observe(Batch("", 0, 0, len(values), values))
+    Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT]).observe(Batch("", 0, 0, len(values), values))

@@ -22,11 +22,13 @@ from schemas.incident import Incident
 from schemas.mode import Mode
 from schemas.sighting import Flag
 from streams.pipeline.actors.store import Actors
+from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.cooldown import after_cooldown
 from streams.pipeline.policy.episode import Episode, Moment
 from streams.pipeline.policy.exemption import Exemptions
 from streams.pipeline.policy.finding import Judged, ranks, severity_of
-from streams.pipeline.windows.aggregate import Aggregates
+from streams.pipeline.policy.lifetime import lasting_until, was_blocked
+from streams.pipeline.policy.measure import Measure, measure_of
 from streams.settings import Settings
 
 DAY_US: Final = 86_400 * US
@@ -49,6 +51,12 @@ class Standing(NamedTuple):
     until_us: int
     actor: Actor
     mode: BlockMode
+    action: Action
+
+    def outweighs(self, mode: BlockMode, action: Action) -> bool:
+        """It must not give way to a record with this mode and action."""
+        mine = (self.mode is BlockMode.ENFORCE, self.action is Action.BLOCK)
+        return mine > (mode is BlockMode.ENFORCE, action is Action.BLOCK)
 
 
 Decision = Alert | Block | Lift
@@ -69,9 +77,10 @@ class Decider:
         self._next_us = _NEVER
         self._closed: list[Incident] = []
 
-    def candidates(self, columns: Columns, judged: Sequence[Judged], actors: Actors) -> NDArray[np.int64]:
+    def candidates(self, case: Case, actors: Actors) -> NDArray[np.int64]:
         """Rows that lead to a decision, and their ranks: [2, m]. A known account is decided on, not its session."""
-        rank = ranks(judged, len(columns))
+        columns = case.columns
+        rank = np.maximum(ranks(case.judged, len(columns)), case.fused.ranks())
         rank[(columns.scope == Scope.SESSION) & ((columns.flags & Flag.LOGGED_IN) != 0)] = 0
         if self._exemptions.has_collectors:
             self._spare_collectors(columns, rank, actors)
@@ -91,106 +100,145 @@ class Decider:
                 rank[rows[within]] = 0
 
     def decide(
-        self,
-        columns: Columns,
-        judged: Sequence[Judged],
-        aggregates: Aggregates,
-        actors: Actors,
-        candidate: tuple[int, int],
-        moment: Moment,
+        self, case: Case, actors: Actors, candidate: tuple[int, int], members: Members, moment: Moment
     ) -> Iterator[Decision]:
-        """Decide on one of `candidates`."""
+        """Decide on one of `candidates`; ``members`` are those of a group, as they are known."""
         row, rank = candidate
-        slot = int(columns.slot[row])
-        yield from self._end_due(slot, moment)
-        speaking = [one for one in judged if one.speaks(row)]
+        slot = int(case.columns.slot[row])
+        for one in dict.fromkeys((slot, self._narrowest(case, row, actors))):
+            yield from self._end_due(one, moment)
+        speaking = [one for one in case.judged if one.speaks(row)]
         episode = self._open.get(slot)
         status = AlertStatus.OPEN if episode is None else AlertStatus.UPDATED
         if episode is None:
-            episode = self._begin(actors, slot, speaking, row, int(aggregates.exposed[row]), moment)
-        self._note(episode, columns, speaking, row, rank, aggregates, actors, moment)
-        block = self._block(episode, columns, speaking, row, aggregates, actors, moment)
+            episode = self._begin(case, actors, slot, speaking, row, moment)
+        self._note(episode, case, speaking, row, rank, actors, moment)
+        episode.members = members
+        measure = measure_of(case, speaking, row, self._policy.challenge_at_alert)
+        block = None if measure is None else self._answer(episode, case, measure, row, actors, moment)
         yield episode.alert(status, moment)
         if block is not None:
             yield block
 
     def _begin(
-        self, actors: Actors, slot: int, speaking: Sequence[Judged], row: int, exposed: int, moment: Moment
+        self, case: Case, actors: Actors, slot: int, speaking: Sequence[Judged], row: int, moment: Moment
     ) -> Episode:
-        loudest = max(speaking, key=lambda one: float(one.evidence.level[row]))
+        # Of what speaks that which is loudest says when it began, and what was disclosed since.
+        said = [
+            (float(e.level[row]), int(e.since_us[row]), int(e.profiles[row])) for e in (o.evidence for o in speaking)
+        ]
+        if case.fused.mode(row) is not None:
+            whole = case.fused.fused
+            said.append((case.fused.level(row), int(whole.since_us[row]), int(whole.profiles[row])))
+        _, since_us, profiles = max(said)
         # A window may reach back to before the actor came, and what came late to before its first sighting.
-        since = max(int(loudest.evidence.since_us[row]), int(actors.columns["first_seen_us"][slot]))
-        base = max(exposed - int(loudest.evidence.profiles[row]), 0)
-        episode = Episode(actors.actor(slot), slot, moment, min(since, moment.event_us), base)
+        since_us = max(since_us, int(actors.columns["first_seen_us"][slot]))
+        base = max(int(case.aggregates.exposed[row]) - profiles, 0)
+        episode = Episode(actors.actor(slot), slot, moment, min(since_us, moment.event_us), base)
         self._open[slot] = episode
         return episode
 
     def _note(
         self,
         episode: Episode,
-        columns: Columns,
+        case: Case,
         speaking: Sequence[Judged],
         row: int,
         rank: int,
-        aggregates: Aggregates,
         actors: Actors,
         moment: Moment,
     ) -> None:
-        episode.take(
-            [one.finding(columns, row) for one in speaking], [one.detector.control for one in speaking], moment
-        )
-        mode = max((one.mode for one in speaking), key=lambda mode: mode.rank)
+        findings = [one.finding(case.columns, row) for one in speaking]
+        controls = [one.detector.control for one in speaking]
+        modes = [one.mode for one in speaking]
+        together = case.fused.mode(row)
+        if together is not None:
+            known = {finding.detector for finding in findings}
+            findings += [one for one in case.fused.findings(case.columns, row) if one.detector not in known]
+            controls += [one.detector.control for one in case.judged if one.detector.name in case.fused.parts(row)]
+            modes.append(together)
+        episode.take(findings, controls, moment)
+        mode = max(modes, key=lambda mode: mode.rank)
         episode.mode = max(episode.mode, AlertMode(mode.value), key=lambda m: Mode(m.value).rank)
         episode.severity = max(episode.severity, severity_of(rank), key=lambda s: s.rank)
-        exact = actors.scope(episode.slot) in _EXACT and bool(aggregates.exact[row])
-        episode.exposure = Exposure(max(int(aggregates.exposed[row]) - episode.base, 0), exact)
-        episode.members = Members(int(aggregates.members[row]), [])
+        episode.level = max(
+            episode.level, case.fused.level(row), *(float(o.evidence.level[row]) for o in speaking), 0.0
+        )
+        exact = actors.scope(episode.slot) in _EXACT and bool(case.aggregates.exact[row])
+        episode.exposure = Exposure(max(int(case.aggregates.exposed[row]) - episode.base, 0), exact)
         self._next_us = min(self._next_us, episode.last_us + self._policy.incident_close_s * US)
 
-    def _block(
-        self,
-        episode: Episode,
-        columns: Columns,
-        speaking: Sequence[Judged],
-        row: int,
-        aggregates: Aggregates,
-        actors: Actors,
-        moment: Moment,
+    def _answer(
+        self, episode: Episode, case: Case, measure: Measure, row: int, actors: Actors, moment: Moment
     ) -> Block | None:
-        strong = [one for one in speaking if one.blocks(row)]
-        enforced = [one for one in strong if one.mode is Mode.ENFORCE]
-        accounts = int(aggregates.accounts[row])
-        if not strong or self._spared(episode, accounts, actors, moment):
+        """The block or challenge that the evidence is enough for, unless it would hurt people."""
+        accounts = int(case.aggregates.accounts[row])
+        slot = self._narrowest(case, row, actors)
+        action = self._allowed_action(episode, measure, accounts, actors, slot, moment)
+        if action is None:
             return None
-        mode = BlockMode.ENFORCE if enforced else BlockMode.SHADOW
-        if mode is BlockMode.SHADOW and self._enforced(episode.slot):
-            return None  # the topic keeps one record an actor: a shadow must not hide what is enforced
-        why = {one.detector.name: one.explain(columns, row) for one in enforced or strong}
+        if self._has_thief(case, row, slot, actors, moment):
+            action = Action.CHALLENGE  # what a thief left on the account must not lock its owner out
+        standing = self._blocked.get(slot)
+        if standing is not None and moment.event_us < standing.until_us and standing.outweighs(measure.mode, action):
+            return None  # the topic keeps one record an actor: a lesser one must not hide what is in force
+        actor = actors.actor(slot)
         until_us = moment.event_us + self._policy.block_s * US
-        self._blocked[episode.slot] = Standing(until_us, episode.actor, mode)
+        if action is Action.BLOCK and measure.mode is BlockMode.ENFORCE:
+            until_us = lasting_until(self._policy, actors.columns, slot, actor, moment.event_us)
+        self._blocked[slot] = Standing(until_us, actor, measure.mode, action)
         self._next_us = min(self._next_us, until_us)
-        challenged = episode.actor.scope in self._policy.challenge_scopes
         return episode.block(
-            Action.CHALLENGE if challenged else Action.BLOCK,
-            mode,
+            actor,
+            action,
+            measure.mode,
             until_us,
-            {name: one.reason for name, one in why.items()},
-            "; ".join(sorted({one.public_reason for one in why.values()})),
+            measure.reasons,
+            "; ".join(sorted(measure.public_reasons)),
             accounts,
             moment,
         )
 
-    def _enforced(self, slot: int) -> bool:
-        return slot in self._blocked and self._blocked[slot].mode is BlockMode.ENFORCE
-
-    def _spared(self, episode: Episode, accounts: int, actors: Actors, moment: Moment) -> bool:
-        """Nobody may be blocked by this: the actor is allowed, or people stand behind it."""
+    def _allowed_action(
+        self, episode: Episode, measure: Measure, accounts: int, actors: Actors, slot: int, moment: Moment
+    ) -> Action | None:
         if self._exemptions.allowed(episode.actor, moment.event_us):
-            return True
+            return None
+        if self._has_people(episode, accounts, actors, moment):
+            return None
+        # Who was blocked a day ago at most and is spoken of again goes on where it stopped.
+        again = measure.mode is BlockMode.ENFORCE and was_blocked(
+            actors.columns, slot, moment.event_us - DAY_US, moment.event_us
+        )
+        if (measure.blocks or again) and episode.actor.scope not in self._policy.challenge_scopes:
+            return Action.BLOCK
+        return Action.CHALLENGE
+
+    def _has_people(self, episode: Episode, accounts: int, actors: Actors, moment: Moment) -> bool:
+        """People stand behind an address or group whom a block would hurt, or may stand behind it."""
         if actors.scope(episode.slot) in (Scope.ACCOUNT, Scope.SESSION) or not accounts:
             return False
         known_us = moment.event_us - int(actors.columns["first_seen_us"][episode.slot])
         return accounts > self._policy.accounts_max or known_us < DAY_US
+
+    def _narrowest(self, case: Case, row: int, actors: Actors) -> int:
+        """Slot of who is decided on: the session that carries an account's evidence, if others of it are in use."""
+        session, account = int(case.sessions.slot[row]), int(case.columns.slot[row])
+        if session < 0 or not case.sessions.others[row]:
+            return account
+        # Whoever was blocked before and is back is the one: the owner has gone on in between.
+        again = int(actors.columns["times_blocked"][session]) > 0
+        return session if again or case.sessions.share[row] >= self._policy.session_share else account
+
+    @staticmethod
+    def _has_thief(case: Case, row: int, slot: int, actors: Actors, moment: Moment) -> bool:
+        """Another session than the one decided on was blocked in the account's place, a day ago at most."""
+        others = [other for other in case.sessions.known[row].tolist() if other >= 0 and other != slot]
+        return any(
+            int(actors.columns["times_blocked"][other]) > 0
+            and int(actors.columns["block_ended_us"][other]) > moment.event_us - DAY_US
+            for other in others
+        )
 
     def _end_due(self, slot: int, moment: Moment) -> Iterator[Decision]:
         """End what of the actor has come to its end by the event, though the watermark has not got there."""
@@ -234,6 +282,17 @@ class Decider:
         """Incidents closed since the last call."""
         closed, self._closed = self._closed, []
         return closed
+
+    def slots(self) -> list[int]:
+        """Slots of all that have an open incident or a standing record on the blocks topic."""
+        return [*self._open, *self._blocked]
+
+    def renumber(self, renumbered: NDArray[np.int32]) -> None:
+        """Give each slot its new number by the old one."""
+        for episode in self._open.values():
+            episode.slot = int(renumbered[episode.slot])
+        self._open = {episode.slot: episode for episode in self._open.values()}
+        self._blocked = {int(renumbered[slot]): standing for slot, standing in self._blocked.items()}
 
     def going_on(self) -> list[Incident]:
         """Open incidents as they stand."""

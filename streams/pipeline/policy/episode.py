@@ -1,6 +1,6 @@
 """An incident while it goes on: what is known of it, and the records that it becomes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.actor import Actor
@@ -11,6 +11,7 @@ from schemas.exposure import Exposure
 from schemas.finding import Finding
 from schemas.identity import stable_id
 from schemas.incident import Incident, IncidentStatus
+from streams.pipeline.policy.confidence import probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Episode:
     exposure: Exposure = field(default_factory=lambda: Exposure(0, True))
     before_block: Exposure | None = None
     complete: bool = True
+    level: float = 0.0
+    """The strongest evidence so far, as a share of what an alert needs."""
     alerts: int = 0
     blocks: list[str] = field(default_factory=list)
 
@@ -56,8 +59,8 @@ class Episode:
 
     @property
     def confidence(self) -> float:
-        """Score of the strongest finding; not yet a calibrated probability."""
-        return max(finding.score for finding in self.findings.values())
+        """Probability that the actor scrapes, see `confidence.probability`."""
+        return round(probability(self.level), 4)
 
     def strongest_first(self) -> list[Finding]:
         """Findings, one a detector."""
@@ -99,19 +102,20 @@ class Episode:
 
     def block(
         self,
+        actor: Actor,
         action: Action,
         mode: BlockMode,
         until_us: int,
-        why: dict[str, str],
+        why: Mapping[str, str],
         public: str,
         accounts: int,
         moment: Moment,
     ) -> Block:
-        """The instruction to enforcement; ``why`` gives the reason by detector."""
+        """The instruction to enforcement on ``actor``, who may be narrower; ``why`` gives the reason by detector."""
         record = Block(
             id=stable_id("block", self.id, len(self.blocks) + 1),
             incident=self.id,
-            actor=self.actor,
+            actor=actor,
             action=action,
             mode=mode,
             status=BlockStatus.ACTIVE,
@@ -127,7 +131,7 @@ class Episode:
             model=moment.model,
         )
         self.blocks.append(record.id)
-        if self.before_block is None and mode is BlockMode.ENFORCE:
+        if self.before_block is None and mode is BlockMode.ENFORCE and action is Action.BLOCK:
             self.before_block = self.exposure
         return record
 

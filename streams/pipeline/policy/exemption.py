@@ -1,11 +1,11 @@
 """Who is recognised before judgement: the allowlist and authorised collectors, each with owner, reason and expiry."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_network
 from typing import Final
 
 from schemas.actor import Actor
+from streams.pipeline.expiry import expiry_us
 from streams.settings import Allow, Settings
 
 _ADDRESSED: Final = ("ip", "net")
@@ -35,11 +35,6 @@ class Exemptions:
 
 def _in_force(entries: Iterable[Allow], time_us: int) -> Iterable[Allow]:
     return (entry for entry in entries if time_us < expiry_us(entry.expires))
-
-
-def expiry_us(expires: date) -> int:
-    """Microseconds at which an entry ends: with the end of its day, UTC."""
-    return int(datetime.combine(expires + timedelta(days=1), time(), UTC).timestamp()) * 1_000_000
 
 
 def _touches(entry: str, actor: Actor) -> bool:

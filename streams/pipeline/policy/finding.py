@@ -15,7 +15,8 @@ from schemas.mode import Mode
 
 SEVERITIES: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 """By rank: evidence for an alert is medium, for a block high, for twice that critical."""
-_MODE_STEP: Final = 4
+MODE_STEP: Final = 4
+"""Ranks that a mode takes up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ def ranks(judged: Sequence[Judged], n: int) -> NDArray[np.uint8]:
         level, block = one.evidence.level, one.detector.config.block_ratio
         may_block = one.evidence.may_block
         severity = (level >= 1.0).astype(np.uint8) + (may_block & (level >= block)) + (may_block & (level >= 2 * block))
-        np.maximum(out, np.where(severity > 0, one.mode.rank * _MODE_STEP + severity, 0), out=out, casting="unsafe")
+        np.maximum(out, np.where(severity > 0, one.mode.rank * MODE_STEP + severity, 0), out=out, casting="unsafe")
     return out
 
 
 def severity_of(rank: int) -> Severity:
     """Severity in a rank of `ranks`."""
-    return SEVERITIES[rank % _MODE_STEP]
+    return SEVERITIES[rank % MODE_STEP]

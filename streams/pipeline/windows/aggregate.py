@@ -1,8 +1,13 @@
 """Moves the windows of a batch's actors on, sighting by sighting, and reads each one's aggregates as it stands then.
 
-An actor *answers for* a sighting when no narrower actor does: accounts and sessions always, an address or a group
+An actor *answers for* a sighting when no narrower actor does: an account always, a session, an address or a group
 only for what was asked without an account. So a shared address is never judged for what its accounts do; that they
 stand behind it is remembered all the same.
+
+Accounts, addresses and sessions remember whom they met exactly (`actors/memory.py`). A group has each member's first
+contacts counted for it, by a Bloom filter of 64 bits and two hashes a member: a profile never met is taken for a known
+one with probability (k / 32)^2 after k contacts, 6 % at 8 and 39 % at 20, so it counts too few; the filter is emptied
+when 40 bits are set, after some 30 contacts, and then counts known ones again.
 """
 
 from dataclasses import dataclass
@@ -15,20 +20,21 @@ from detectors.core.compiled import compiled
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall, remembered
-from streams.pipeline.actors.store import Actors
+from streams.pipeline.actors.store import Actors, Slots
 from streams.pipeline.observe.text import signed
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import SPANS, advance, count
 
 CONTACTS_CAP: Final = 5
 """Size class up to which an actor's remembered contacts grow: 256."""
-CROWD_CAP: Final = 6
-"""Likewise of an ASN or a fingerprint, which are few and have crowds behind them: 512."""
 MEMBERS_CAP: Final = 6
 """Likewise of the principals behind an address or group."""
 _VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
 _MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
-_ACCOUNT, _SESSION, _IP, _ASN = int(Scope.ACCOUNT), int(Scope.SESSION), int(Scope.IP), int(Scope.ASN)
+_ACCOUNT, _IP, _NET = int(Scope.ACCOUNT), int(Scope.IP), int(Scope.NET)
+_TOUCH: Final = int(Kind.TOUCH)
+FILTER_BITS_MAX: Final = 40
+_FORGOTTEN_S: Final = 14 * 86_400
 _HEAD: Final = 4
 _DAY_US: Final = 86_400_000_000
 _DAY_GRANULES: Final = _DAY_US // GRANULE_US
@@ -65,6 +71,42 @@ def _mix(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @compiled
+def _bits(word: np.uint64) -> int:
+    count = 0
+    while word != 0:
+        word &= word - np.uint64(1)
+        count += 1
+    return count
+
+
+@compiled
+def _meets(seen: NDArray[np.uint64], seen_s: NDArray[np.uint32], pair: int, profile: np.uint64, now_s: int) -> bool:
+    """Whether the member meets a profile for the first time, as far as its filter tells; remembers it."""
+    if now_s - signed(seen_s[pair]) > _FORGOTTEN_S:
+        seen[pair] = 0
+    seen_s[pair] = max(now_s, signed(seen_s[pair]))
+    first, second = (profile >> np.uint64(50)) & np.uint64(63), (profile >> np.uint64(40)) & np.uint64(63)
+    wanted = (np.uint64(1) << first) | (np.uint64(1) << second)
+    if seen[pair] & wanted == wanted:
+        return False
+    if _bits(seen[pair]) >= FILTER_BITS_MAX:
+        seen[pair] = 0
+    seen[pair] |= wanted
+    return True
+
+
+@compiled
+def _teaches(
+    taught_day: NDArray[np.int32], taught: NDArray[np.int32], principal: int, day: int, taught_max: int
+) -> bool:
+    if taught_day[principal] != day:
+        taught_day[principal] = day
+        taught[principal] = 0
+    taught[principal] += taught[principal] < taught_max + 1
+    return bool(taught[principal] <= taught_max)
+
+
+@compiled
 def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     start: int,
     slot: NDArray[np.int32],
@@ -77,12 +119,17 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     first_seen_us: NDArray[np.int64],
     exposed: NDArray[np.int64],
     inexact: NDArray[np.bool_],
-    taught_day: NDArray[np.int32],
-    taught: NDArray[np.int32],
     behind_at: NDArray[np.int64],
     members_behind: NDArray[np.int32],
     accounts_behind: NDArray[np.int32],
+    window: NDArray[np.int32],
+    own: NDArray[np.int32],
+    pair: NDArray[np.int32],
+    taught_day: NDArray[np.int32],
+    taught: NDArray[np.int32],
     taught_max: int,
+    seen: NDArray[np.uint64],
+    seen_s: NDArray[np.uint32],
     contacts: Blocks,
     members: Blocks,
     words: NDArray[np.uint32],
@@ -97,7 +144,7 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     out_accounts: NDArray[np.uint16],
 ) -> int:
     for i in range(start, slot.size):
-        s, now = slot[i], time_us[i] // GRANULE_US
+        s, w, now = slot[i], window[i], time_us[i] // GRANULE_US
         logged_in = flags[i] & _LOGGED_IN != 0
         if scope[s] >= _IP:
             key = principal[i] & ~_ODD | (_ODD if logged_in else np.uint64(0))
@@ -114,45 +161,49 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
             out_accounts[i] = min(accounts_behind[s], BEHIND_MAX)
         elif scope[s] == _ACCOUNT:
             out_accounts[i] = 1
-        answers = scope[s] <= _SESSION or not logged_in
-        if answers and flags[i] & _MISS == 0 and (kind[i] == _VIEW or kind[i] == _LOOKUP):
+        answers = scope[s] == _ACCOUNT or not logged_in
+        shown = flags[i] & _MISS == 0 and kind[i] < _TOUCH
+        by_id = shown and (kind[i] == _VIEW or kind[i] == _LOOKUP)
+        if by_id and pair[i] >= 0:
+            out_first[i] = _meets(seen, seen_s, pair[i], profile[i], time_us[i] // 1_000_000)
+            if answers and out_first[i]:
+                now = max(now, signed(words[w, _HEAD]))
+                advance(words[w], cells[w], now)
+                count(words[w], cells[w], -1)
+                exposed[s] += 1
+        elif by_id and answers:
             # What comes late counts as met now: the rings never go back, and memory must agree with them.
-            now = max(now, signed(words[s, _HEAD]))
-            age = recall(
-                contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP if scope[s] < _ASN else CROWD_CAP
-            )
+            now = max(now, signed(words[w, _HEAD]))
+            age = recall(contacts, s, _mix(profile[i], principal[i]), now, CONTACTS_CAP)
             if age == NEED:
                 return i
-            advance(words[s], cells[s], now)
-            count(words[s], cells[s], age)
+            advance(words[w], cells[w], now)
+            count(words[w], cells[w], age)
             if age == NEW:
                 out_first[i] = True
                 exposed[s] += 1
-                if kind[i] == _VIEW and flags[i] & _PRINCIPAL:
-                    day = time_us[i] // _DAY_US
-                    if taught_day[s] != day:
-                        taught_day[s] = day
-                        taught[s] = 0
-                    if taught[s] < taught_max:
-                        taught[s] += 1
-                        out_teaches[i] = True
-        elif answers and flags[i] & _MISS == 0:
+                if kind[i] == _VIEW and own[i] >= 0:
+                    out_teaches[i] = _teaches(taught_day, taught, own[i], time_us[i] // _DAY_US, taught_max)
+        elif shown and answers:
             exposed[s] += 1
             inexact[s] = True
         if first_seen_us[s] == 0:
             first_seen_us[s] = time_us[i]
         out_answers[i] = answers
-        for r in range(SPANS):
-            out_profiles[i, r] = words[s, r]
+        if w >= 0:
+            for r in range(SPANS):
+                out_profiles[i, r] = words[w, r]
         out_exposed[i] = exposed[s]
         out_exact[i] = not inexact[s] and not contacts.overflowed[s]
     return slot.size
 
 
-def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
+def aggregate(actors: Actors, rows: Rows, slots: Slots, taught_max: int) -> Aggregates:
     """Move ``actors`` on by ``rows`` in order of judgement; ``taught_max`` first contacts a principal and day teach.
 
-    Where an actor did not answer, its aggregates are those it has from before.
+    ``slots`` are `Actors.places` of the rows. Where an actor did not answer, its aggregates are those from before, and
+    the windows of a session or address read zero; a group's first contacts are those of its members, whether it answers
+    or not.
     """
     n = len(rows)
     out = Aggregates(
@@ -165,14 +216,16 @@ def aggregate(actors: Actors, rows: Rows, taught_max: int) -> Aggregates:
         members=np.zeros(n, np.uint16),
         accounts=np.zeros(n, np.uint16),
     )
-    c, done = actors.columns, 0
-    cells = actors.rings.view(np.uint16)
+    c, own, pairs, done = actors.columns, actors.principals.columns, actors.pairs.columns, 0
+    words = actors.windows.columns["ring"]
+    cells = words.view(np.uint16)
     while True:
         done = _aggregate(
             done, rows.slot, rows.time_us, rows.kind, rows.flags, rows.profile, rows.principal,
-            c["scope"], c["first_seen_us"], c["exposed"], c["inexact"], c["taught_day"], c["taught"],
-            c["behind_at"], c["members_behind"], c["accounts_behind"], taught_max,
-            actors.contacts.blocks, actors.members.blocks, actors.rings, cells,
+            c["scope"], c["first_seen_us"], c["exposed"], c["inexact"],
+            c["behind_at"], c["members_behind"], c["accounts_behind"],
+            slots.window, slots.principal, slots.member, own["taught_day"], own["taught"], taught_max,
+            pairs["seen"], pairs["seen_s"], actors.contacts.blocks, actors.members.blocks, words, cells,
             out.answers, out.first, out.profiles, out.exposed, out.exact, out.teaches, out.members, out.accounts,
         )  # fmt: skip
         if done == n:

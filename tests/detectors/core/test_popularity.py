@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from detectors.core.popularity import BINS, bin_of, build, empty, members_estimate
-from detectors.long_tail import Config, LongTail
+from detectors.core.rarity import ratios
 
 EVERYWHERE = np.ones(BINS)
 
@@ -96,10 +96,10 @@ class TestDistributions:
         """While either is unknown both lie in bin 0, and no contact speaks for or against anybody."""
         model = build("m", keys(len(counts)), np.array(counts, np.float32), honest, 0)
         assert model.uniform.tolist() == model.honest.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
-        assert not LongTail(Config()).ratios(model).any()
+        assert not ratios(model, 0.5).any()
 
     def test_empty(self) -> None:
         """The model of epoch 0 knows no profile and accuses nobody."""
         assert empty().label == "none"
         assert not empty().bins_of(keys(9), np.ones(9, np.bool_)).any()
-        assert not LongTail(Config()).ratios(empty()).any()
+        assert not ratios(empty(), 0.5).any()

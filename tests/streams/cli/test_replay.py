@@ -19,13 +19,14 @@ def day(tmp_path: Path) -> Path:
     return file
 
 
-def test_it_writes_four_files_and_a_table(day: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_five_files_and_a_table(day: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Status 0, the files of the contract, and the same in words."""
     assert run(["replay", str(day), "--out", str(tmp_path / "out"), "--mode", "enforce"]) == 0
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "alerts.ndjson",
         "blocks.ndjson",
         "incidents.ndjson",
+        "model.json",
         "report.json",
     }
     shown = capfd.readouterr()

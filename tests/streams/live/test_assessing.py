@@ -21,6 +21,7 @@ from streams.live.sending import Outgoing
 from streams.live.tally import Tally
 from streams.live.transport import PartitionState, register
 from streams.pipeline.assess.assessor import Assessor, Outcome
+from streams.pipeline.assess.bounds import Turnover
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import idle_progress
@@ -41,11 +42,17 @@ class Scripted:
     accepted: list[int] = field(default_factory=list)
     deltas: list[ModelDelta] = field(default_factory=list)
     release: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(late=0, duplicates=0))
+    bounds: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(turnover=Turnover()))
 
     def accept(self, sightings: Sightings) -> None:
         """Remember which message it was; each counts as late."""
         self.accepted.append(sightings.lo)
         self.release.late += 1
+        self.bounds.turnover.forgotten += 2
+
+    def caution(self) -> dict[str, int]:
+        """Every message cuts a tier."""
+        return {"sightings_tier_cut": len(self.accepted)}
 
     def advance(self, decided_us: Callable[[], int], *, impatient: bool) -> Outcome:
         """Decide on everything accepted since the last time."""
@@ -245,6 +252,8 @@ def test_tally(stage: Stage) -> None:
     stage.take(4, 6)
     tally = stage.assessing._tally
     assert (tally.judged, tally.late, tally.duplicates) == (6, 6, 0)
+    assert tally.turnover == Turnover(forgotten=12)
+    assert tally.caution == {"sightings_tier_cut": 6}
 
 
 @pytest.mark.parametrize(("offset", "count"), [(0, 0), (4, 0), (5, 0), (6, 1), (9, 4), (10, 5), (99, 5)])

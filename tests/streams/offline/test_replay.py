@@ -14,11 +14,12 @@ from schemas.mode import Mode
 from streams.config import parse
 from streams.offline.replay import Replay, replay, write
 from streams.offline.report import Report
-from streams.offline.simulate import PRESETS, simulate
+from streams.offline.simulate import PRESETS, Plan, simulate
 from streams.offline.simulate import write as write_day
 from streams.offline.truth import Truth, read_labels
 from streams.settings import Settings
 
+DEMO = Path(__file__).resolve().parents[3] / "deploy" / "demo.toml"
 START_US = 1_790_000_000_000_000
 LIMITED = parse('[detectors.profile_rate]\nmode = "enforce"\n[detectors.profile_rate.account]\nminute = 10\n')
 """An alert at ten profiles a minute, a block at 12.5."""
@@ -45,8 +46,8 @@ def run(tmp_path: Path, events: list[bytes], settings: Settings = LIMITED, *, en
 
 
 def burst(count: int) -> list[bytes]:
-    """``count`` profiles of one account within a minute."""
-    return [view("eve", n, n / 2) for n in range(count)]
+    """``count`` profiles of one account within a minute, in no order that anything else could speak of."""
+    return [view("eve", n**3 * 1009, n * 0.4) for n in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_a_block_denies_from_its_event_on(tmp_path: Path) -> None:
     """The deciding event still counts, the next one is denied, and exposure stops there."""
     done = run(tmp_path, burst(30))
     assert [block.exposure.profiles for block in done.blocks] == [13]
-    assert done.blocks[0].event_time == format_time(START_US + 6_000_000)
+    assert done.blocks[0].event_time == format_time(START_US + 4_800_000)
     assert done.report.requests_denied == 17
     assert done.report.exposure_before_block == 13
 
@@ -165,6 +166,25 @@ def test_a_labelled_day_is_told_by_scraper_and_by_kind_of_people(small: Path) ->
         assert 0 < result.time_to_alert_s <= result.time_to_block_s
     assert done.report.people_hurt == 0
     assert sum(result.people for result in done.report.people) > 200
+
+
+def test_robots_are_counted_and_not_judged(tmp_path: Path) -> None:
+    """The demo's crawler and monitor: all their requests are exempt, and none of their actors is remembered."""
+    day = simulate(Plan(people=1_000, anonymous=40, members=3_000, quiet_days=0.1, scraper_days=0, other_ratio=0))
+    robots = {"240.202.0.9", *(f"240.204.0.{host}" for host in range(1, 5))}
+    addresses = [event["client.address"] for event in day.events()]
+    requests = sum(address in robots for address in addresses)
+    assert robots <= set(addresses)
+    write_day(day, tmp_path)
+    known = parse(DEMO.read_text(encoding="utf-8"))
+    with_them, without = (
+        replay([tmp_path / "events.ndjson"], settings).report
+        for settings in (msgspec.structs.replace(known, bots=()), known)
+    )
+    assert (with_them.outcomes["exempt"], without.outcomes["exempt"]) == (0, requests)
+    assert sum(without.outcomes.values()) == without.events == len(addresses)
+    # Five addresses; and of crawler and monitor each: net, ASN, fingerprint, and that within the ASN.
+    assert with_them.actors - without.actors == 5 + 2 * 4
 
 
 def test_labels_count_people_who_are_hurt(small: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.core.columns import NO_NUMBER
+from detectors.core.contract import Detector, DetectorConfig
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.store import Actors
@@ -48,12 +50,20 @@ def rows_of(
         column(tiers, "u1"),
         column([profile(number) for number in (range(n) if profiles is None else profiles)], "u8"),
         column(principals if isinstance(principals, int) else [profile(p) for p in principals], "u8"),
+        column(NO_NUMBER, "i8"),
+        *(column(0, dtype) for dtype in ("u8", "u4", "u4", "u2", "u2", "u2")),
     )
 
 
-def actors_of(scopes: Sequence[Scope], state: dict[str, dict[str, str]] | None = None) -> Actors:
+def actors_of(scopes: Sequence[Scope], detectors: Sequence[Detector[DetectorConfig]] = ()) -> Actors:
     """One actor a scope, in the slots 0, 1, ..., named ``a0``, ``a1``, ..."""
-    actors = Actors(state or {})
+    actors = Actors(detectors)
+    add_actors(actors, scopes)
+    return actors
+
+
+def add_actors(actors: Actors, scopes: Sequence[Scope]) -> None:
+    """Likewise, where there are none yet."""
     names = [f"a{number}".encode() for number in range(len(scopes))]
     actors.slots(
         np.arange(1, len(scopes) + 1, dtype=np.uint64),
@@ -61,4 +71,3 @@ def actors_of(scopes: Sequence[Scope], state: dict[str, dict[str, str]] | None =
         np.frombuffer(b"".join(names), np.uint8),
         np.cumsum([len(name) for name in names]).astype(np.uint32),
     )
-    return actors

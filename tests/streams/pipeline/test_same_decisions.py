@@ -1,6 +1,7 @@
 """Same input, same decisions: neither batches nor partitions nor arrival show in what is decided."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -18,6 +19,8 @@ from streams.pipeline.policy.decide import Decision
 from tests import days
 
 LATENESS_US: Final = days.QUICK.input.allowed_lateness_ms * 1000
+TOUCHED: Final = replace(days.HALF_DAY, other_ratio=1.0)
+"""The same with pages, assets and calls beside the views."""
 Timed = Sequence[tuple[int, bytes]]
 
 
@@ -61,9 +64,10 @@ class TestTheDay:
     """The day that the rest compares."""
 
     def test_holds_everything(self) -> None:
-        """It has findings of both detectors, updates, closed incidents, repeated blocks, and a group."""
+        """It has plain and statistical findings, the sum's, updates, closed incidents, repeated blocks, a group."""
         alerts = [record for record in expected() if isinstance(record, Alert)]
-        assert {finding.detector for alert in alerts for finding in alert.findings} == {"long_tail", "profile_rate"}
+        assert {finding.detector for alert in alerts for finding in alert.findings} >= {"long_tail", "profile_rate"}
+        assert any("nats_of_all" in finding.evidence for alert in alerts for finding in alert.findings)
         assert {alert.status for alert in alerts} == set(AlertStatus)
         assert {alert.actor.scope for alert in alerts} >= {"account", "fingerprint"}
         assert len({record.model for record in expected()}) > 4
@@ -128,6 +132,17 @@ class TestSameDecisions:
         """A replay that denies what it blocks cuts behind the deciding event, not where batches end."""
         assert days.said(_enforced(cuts)) == expected_enforced()
         assert expected_enforced() != expected()
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_touches(self, seed: int) -> None:
+        """Touches, of which a batch keeps one a cell, come once more wherever a batch ends; no decision shows it."""
+        rng, timed = np.random.default_rng(seed), days.records(TOUCHED)
+        whole = days.run_whole(days.pipeline(days.QUICK, mode=Mode.ENFORCE), days.values(TOUCHED), step=12_000)
+        flow = days.pipeline(days.QUICK, mode=Mode.ENFORCE, sources=3, partitions=4)
+        split = [days.shuffle(part, LATENESS_US, rng) for part in dealt(timed, 3, rng)]
+        found = days.run(flow, interleaved(split, 100, rng), [len(values) for values in split])
+        assert days.said(found) == days.said(whole)
+        assert days.said(whole) != expected()
 
     def test_other_config_other_ids(self) -> None:
         """A change of the configuration is another decision: no id comes back."""

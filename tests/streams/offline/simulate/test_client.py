@@ -2,22 +2,53 @@ import re
 
 import numpy as np
 
-from streams.offline.simulate.client import CLIENTS, CURL, DESKTOPS, GO_HTTP, PYTHON_REQUESTS, draw_devices
+from streams.offline.simulate.client import (
+    CLIENTS,
+    COLLECTOR,
+    CURL,
+    DESKTOPS,
+    GO_HTTP,
+    MONITOR,
+    PHONES,
+    PREFETCHES,
+    PYTHON_REQUESTS,
+    SEARCH_BOT,
+    draw_devices,
+)
 
+LIBRARIES = (PYTHON_REQUESTS, GO_HTTP, CURL)
+ROBOTS = (MONITOR, COLLECTOR, SEARCH_BOT)
 JA4 = re.compile(r"t13d\d{4}h[12]_[0-9a-f]{12}_[0-9a-f]{12}")
 
 
 def test_fingerprints_look_like_ja4() -> None:
     """Every fingerprint has JA4's form, and people have about a dozen."""
-    assert all(JA4.fullmatch(client.ja4) for client in (*CLIENTS, PYTHON_REQUESTS, GO_HTTP, CURL))
+    assert all(JA4.fullmatch(client.ja4) for client in (*CLIENTS, *LIBRARIES, *ROBOTS))
     assert 9 <= len({client.ja4 for client in CLIENTS}) <= 14
 
 
 def test_libraries_are_nobodys_browser() -> None:
     """No person's browser has the fingerprint of a scraper's library."""
-    libraries = {client.ja4 for client in (PYTHON_REQUESTS, GO_HTTP, CURL)}
+    libraries = {client.ja4 for client in LIBRARIES}
     assert len(libraries) == 3
     assert not libraries & {client.ja4 for client in CLIENTS}
+
+
+def test_robots_are_told_by_hello_and_name() -> None:
+    """No two welcome programs, and no browser or library, share a fingerprint or a user agent with one."""
+    others = {*CLIENTS, *LIBRARIES}
+    for seen in ("ja4", "user_agent"):
+        robots = {getattr(client, seen) for client in ROBOTS}
+        assert len(robots) == len(ROBOTS)
+        assert not robots & {getattr(client, seen) for client in others}
+
+
+def test_one_app_prefetches() -> None:
+    """Of all programs one of the platform's own apps asks ahead, and about a sixth of phones have it."""
+    (number,) = np.flatnonzero(PREFETCHES).tolist()
+    assert CLIENTS[number] in PHONES
+    assert CLIENTS[number].user_agent.startswith("Platform/")
+    assert CLIENTS[number].share == 0.16
 
 
 def test_devices() -> None:

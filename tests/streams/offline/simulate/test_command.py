@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from schemas.errors import UsageError
 from streams.cli.simulate import simulate
+from streams.offline.simulate.plan import PRESETS, SCRAPER_KINDS
 
 
 def run(*arguments: str) -> str:
@@ -49,6 +50,22 @@ def test_options_reach_the_plan(tmp_path: Path) -> None:
     assert sum(len(label["accounts"]) for label in labels["people"]) <= 60
     assert "http.route" not in events
     assert "/static/" not in events
+
+
+@pytest.mark.parametrize("chosen", [["all"], ["fleet", "all"]])
+def test_all_scrapers(tmp_path: Path, chosen: list[str]) -> None:
+    """`--scraper all` has every kind, whatever else is named beside it."""
+    options = [option for kind in chosen for option in ("--scraper", kind)]
+    run("--out", str(tmp_path), "--preset", "small", "--people", "40", "--anonymous", "0", *options)
+    labels = json.loads((tmp_path / "labels.json").read_bytes())
+    assert tuple(dict.fromkeys(label["kind"] for label in labels["scrapers"])) == SCRAPER_KINDS
+    assert len(labels["decoys"]) == 2
+
+
+def test_help_names_all_there_is() -> None:
+    """The help names every preset and every kind of scraper."""
+    said = " ".join(run("--help").split())
+    assert all(name in said for name in (*PRESETS, *SCRAPER_KINDS, "all"))
 
 
 @pytest.mark.parametrize(

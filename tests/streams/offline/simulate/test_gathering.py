@@ -40,13 +40,16 @@ def test_a_class_on_one_page(world: World) -> None:
         assert lesson.time_ms.max() < begin + 40 * MINUTE_MS
 
 
-def test_a_monitor_never_sleeps(world: World) -> None:
-    """A monitor polls one profile every minute from beginning to end, without an account."""
-    (polls,) = views(gatherings(world), "monitor")
-    assert len(polls) == 2 * 24 * 60
-    assert set(np.diff(polls.time_ms).tolist()) == {MINUTE_MS}
-    assert len(np.unique(polls.subject)) == 1
-    assert polls.origins[0].account is None
+def test_no_lesson_on_a_weekend(world: World) -> None:
+    """Of the seven days from a Tuesday on, pupils come to five lessons."""
+    week = World.of(replace(PRESETS["small"], quiet_days=6))
+    days = [int(lesson.time_ms.min() // DAY_MS) for lesson in views(gatherings(week), "class")]
+    assert days == [0, 1, 2, 3, 6]
+
+
+def test_gatherings_bring_the_robots(world: World) -> None:
+    """What welcome programs do is part of what looks like an attack and is none."""
+    assert "monitor" in {part.kind for part in gatherings(world)}
 
 
 def test_no_visitors() -> None:

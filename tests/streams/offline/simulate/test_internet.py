@@ -65,6 +65,44 @@ def test_hundreds_behind_a_carrier(internet: Internet) -> None:
         assert address.country == COUNTRIES[internet.country[person]].code
 
 
+def test_households(internet: Internet) -> None:
+    """A fifth of people share their home's address with one other, who lives in the same country; nobody with two."""
+    behind = np.bincount(internet.home)
+    assert behind.max() == 2
+    assert 2 * np.count_nonzero(behind == 2) / len(internet.home) == pytest.approx(0.2, abs=0.01)
+    for place in np.flatnonzero(behind == 2)[:50].tolist():
+        one, other = np.flatnonzero(internet.home == place).tolist()
+        assert internet.country[one] == internet.country[other]
+
+
+def test_carriers_of_a_country(internet: Internet) -> None:
+    """Every person's carrier is among the addresses of the country's carriers, of which a large country has several."""
+    first, number = internet.carriers[internet.country].T
+    assert (internet.carrier >= first).all()
+    assert (internet.carrier < first + number).all()
+    assert internet.carriers[0, 1] > 1
+    for country, (begin, count) in enumerate(internet.carriers.tolist()):
+        codes = {internet.addresses[place].country for place in range(begin, begin + count)}
+        assert codes == {COUNTRIES[country].code}
+
+
+def test_exits_lie_in_several_countries(internet: Internet) -> None:
+    """A VPN has two exits in each of three countries, and each is somebody's usual one."""
+    codes = [internet.addresses[place].country for place in internet.exits.tolist()]
+    assert sorted(codes) == ["DE", "DE", "FR", "FR", "GB", "GB"]
+    assert set(internet.vpn.tolist()) == set(internet.exits.tolist())
+
+
+def test_welcome_programs_have_nets_of_their_own(internet: Internet) -> None:
+    """Partner, crawler and monitor each come from a provider of their own."""
+    places = [internet.partner.tolist(), internet.crawler.tolist(), [internet.monitor]]
+    providers = [{internet.addresses[place].asn for place in group} for group in places]
+    assert [len(group) for group in providers] == [1, 1, 1]
+    assert len(set.union(*providers)) == 3
+    people = {internet.addresses[place].asn for place in (*internet.home.tolist(), *internet.carrier.tolist())}
+    assert not set.union(*providers) & people
+
+
 def test_offices_are_of_all_sizes(internet: Internet) -> None:
     """About a third of people share an office's address with few or many others."""
     office = internet.office[internet.office >= 0]
@@ -106,10 +144,12 @@ def test_utc_offsets(internet: Internet) -> None:
 
 
 def test_smallest_world() -> None:
-    """Forty people without visitors still have all sorts of addresses."""
+    """Forty people without visitors still have all sorts of addresses, a country without people no carrier."""
     internet = Internet.of(replace(PRESETS["small"], people=40, anonymous=0))
     assert len(internet.home) == 40
-    assert len(set(internet.home.tolist())) == 40
+    assert len(set(internet.home.tolist())) >= 35
+    people = np.bincount(internet.country, minlength=len(COUNTRIES))
+    assert ((people > 0) == (internet.carriers[:, 1] > 0)).all()
 
 
 @pytest.mark.parametrize(("address", "net"), [("240.1.2.3", "240.1.2.0/24"), ("2001:db8::1", None)])

@@ -37,12 +37,23 @@ def test_a_scraper_is_known_only_by_what_is_its_own() -> None:
         Origin(Address("240.0.9.250", 64_512, "DE"), CLIENTS[0]),
     )
     traffic = Traffic.views(members, np.array([0, 1]), np.array([0, 1]), members.ids[:2], origins)
-    label = scraper_label(Scraper("x-1", "x", "fast", traffic), {CLIENTS[0].ja4}, {"240.0.0.1", "2001:db8::1"})
+    label = scraper_label(Scraper("x-1", "x", "fast", traffic), members, {CLIENTS[0].ja4}, {"240.0.0.1", "2001:db8::1"})
     assert label.addresses == ["240.0.0.250", "240.0.9.250"]
     assert label.fingerprints == [GO_HTTP.ja4]
     assert label.nets == ["240.0.9.0/24"]
     assert (label.accounts, label.sessions) == ([], [])
-    assert (label.profiles, label.requests) == (2, 2)
+    assert (label.profiles, label.requests, label.stolen) == (2, 2, [])
+
+
+def test_a_stolen_account_stays_a_persons() -> None:
+    """Of an account that is a person's, the scraper's label has the session and the address, and no account."""
+    members = Members.of(Plan(members=1_000))
+    origins = (Origin(HOME, CLIENTS[0], "u7", "u7.stolen"), Origin(HOME, CLIENTS[0], "u90", "u90.1"))
+    traffic = Traffic.views(members, np.array([0, 1]), np.array([0, 1]), members.ids[:2], origins)
+    label = scraper_label(Scraper("x-1", "x", "fast", traffic, frozenset({"u7"})), members, set(), set())
+    assert (label.accounts, label.stolen) == (["u90"], ["u7"])
+    assert label.sessions == ["u90.1", "u7.stolen"]
+    assert label.addresses == [HOME.value]
 
 
 def test_every_principal_has_one_label(small: Day) -> None:

@@ -1,12 +1,11 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from streams.offline.simulate.internet import Address
+from streams.offline.simulate.kind import ANONYMOUS, CLASS, REGULAR, Kind
 from streams.offline.simulate.members import Members
-from streams.offline.simulate.people import ANONYMOUS, CLASS, REGULAR, Crowd, Kind, created, crowds
-from streams.offline.simulate.plan import PRESETS, Plan
+from streams.offline.simulate.people import Crowd, created, crowds
+from streams.offline.simulate.plan import Plan
 
 PLAN = Plan()
 HOME = Address("240.0.0.1", 64_512, "DE")
@@ -32,14 +31,7 @@ def test_everybody_is_of_one_kind(members: Members) -> None:
     assert everybody[-1].kind is ANONYMOUS
     assert everybody[-1].first == PLAN.people
     assert sum(len(crowd) for crowd in everybody) == PLAN.people + PLAN.anonymous
-    assert len({crowd.kind.name for crowd in everybody}) == len(everybody) == 9
-
-
-def test_smallest_plan_has_every_kind(members: Members) -> None:
-    """Of forty people at least one is of each kind, and most are regular."""
-    everybody = crowds(replace(PRESETS["small"], people=40), members)
-    assert min(len(crowd) for crowd in everybody) >= 1
-    assert len(everybody[0]) > 20
+    assert len({crowd.kind.name for crowd in everybody}) == len(everybody) == 11
 
 
 def test_shares_lie_between_none_and_all(regular: Crowd) -> None:
@@ -81,14 +73,46 @@ def test_a_person_keeps_account_and_devices(regular: Crowd) -> None:
 
 
 def test_visitors_have_no_account(members: Members) -> None:
-    """Who never logs in has neither account nor session nor tier."""
+    """Who never logs in has neither account nor tier."""
     origin = Crowd.of(PLAN, members, ANONYMOUS, 2_000, 5).origin(0, HOME, True, 0)
-    assert (origin.account, origin.session, origin.tier, origin.created_at) == (None, None, None, None)
+    assert (origin.account, origin.tier, origin.created_at) == (None, None, None)
 
 
-@pytest.mark.parametrize(("kind", "youngest", "oldest"), [("newcomer", 0, 6), ("regular", 30, 3_000)])
+def test_some_visitors_keep_a_cookie(members: Members) -> None:
+    """Six in ten visitors have a session, one for each device, which lasts for days; the others have none."""
+    crowd = Crowd.of(PLAN, members, ANONYMOUS, 2_000, 2_000)
+    sessions = [crowd.origin(person, HOME, True, 0).session for person in range(2_000)]
+    kept = [session for session in sessions if session is not None]
+    assert len(kept) / 2_000 == pytest.approx(0.6, abs=0.04)
+    assert len(set(kept)) == len(kept)
+    assert all(session.startswith("anon") for session in kept)
+    person = sessions.index(kept[0])
+    assert crowd.origin(person, HOME, True, 7).session == kept[0]
+    assert crowd.origin(person, HOME, False, 0).session not in (kept[0], None)
+
+
+def test_accounts_need_no_cookie(regular: Crowd) -> None:
+    """A session without an account is a visitor's alone."""
+    assert not regular.cookie.any()
+
+
+@pytest.mark.parametrize(("trait", "share"), [("twin", 0.1), ("roams", 0.1), ("hops", 0.25), ("furniture", 0.993)])
+def test_habits_belong_to_a_part_of_people(regular: Crowd, trait: str, share: float) -> None:
+    """Using both devices at once, roaming, a restless carrier, and furniture: each is a lasting trait of a share."""
+    assert getattr(regular, trait).mean() == pytest.approx(share, abs=0.02)
+
+
+def test_activity_has_a_heavy_tail(regular: Crowd) -> None:
+    """Half of people are below the usual activity, one in a hundred comes at least 2.5 times as often."""
+    assert np.median(regular.level) == pytest.approx(1, abs=0.05)
+    assert 2.5 < np.percentile(regular.level, 99) < 3.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "youngest", "oldest"), [("newcomer", 0, 6), ("importer", 0, 6), ("regular", 30, 3_000)]
+)
 def test_ages_of_accounts(members: Members, kind: str, youngest: int, oldest: int) -> None:
-    """Newcomers' accounts are under a week old, the others' at least a month."""
+    """Newcomers' and importers' accounts are under a week old, the others' at least a month."""
     crowd = next(crowd for crowd in crowds(PLAN, members) if crowd.kind.name == kind)
     assert created(PLAN, oldest) <= min(crowd.created_at)
     assert max(crowd.created_at) <= created(PLAN, youngest)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import UsageError
-from streams.offline.simulate.plan import DAY_MS, HOUR_MS, PRESETS, Plan
+from streams.offline.simulate.plan import DAY_MS, HOUR_MS, PRESETS, SCRAPER_KINDS, USUAL_SCRAPERS, Plan
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from streams.offline.simulate.plan import DAY_MS, HOUR_MS, PRESETS, Plan
         ("start", datetime(2026, 11, 24), datetime(2026, 11, 24, tzinfo=UTC)),  # noqa: DTZ001 - what is refused
         ("scrapers", ("fleet", "fleet"), ("fleet",)),
         ("scrapers", ("swarm",), ()),
+        ("scrapers", (*SCRAPER_KINDS, "all"), SCRAPER_KINDS),
     ],
 )
 def test_limits(name: str, refused: Any, taken: Any) -> None:
@@ -71,3 +72,17 @@ def test_generators_of_parts() -> None:
 def test_presets_grow() -> None:
     """Small is for tests, demo is larger, day is the largest."""
     assert PRESETS["small"].people < PRESETS["demo"].people < PRESETS["day"].people
+
+
+def test_which_presets_have_all_scrapers() -> None:
+    """The small ones have the usual four kinds, those for judging have all of them, on one day."""
+    assert PRESETS["small"].scrapers == PRESETS["demo"].scrapers == Plan().scrapers == USUAL_SCRAPERS
+    assert PRESETS["day"].scrapers == PRESETS["evaluate"].scrapers == SCRAPER_KINDS
+    assert USUAL_SCRAPERS == ("burst", "low_and_slow", "fleet", "id_walk")
+
+
+def test_the_preset_to_judge_by() -> None:
+    """Three quiet days and one with scrapers, among 20,000 people."""
+    plan = PRESETS["evaluate"]
+    assert (plan.quiet_ms, plan.end_ms) == (3 * DAY_MS, 4 * DAY_MS)
+    assert (plan.people, plan.anonymous, plan.members) == (20_000, 8_000, 200_000)

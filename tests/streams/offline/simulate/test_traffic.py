@@ -69,13 +69,72 @@ def test_a_search_as_an_event(members: Members) -> None:
     assert len(first["weir.targets"]) == 10
 
 
+def test_a_search_for_a_beginning_as_an_event(members: Members) -> None:
+    """A search for the first letters of names is a search like any other."""
+    text = int(members.prefixes(2)[0])
+    search = Traffic.of(What.SEARCH, np.array([0]), np.array([0]), np.array([text * PAGES_MAX]), (LOGGED_IN,))
+    (event,) = events(search, members, 0, route=True)
+    assert event["url.query"] == "q=al"
+    assert event["weir.targets"] == [str(profile) for profile in members.results(text, 0)]
+
+
+def test_a_lookup_as_an_event(members: Members) -> None:
+    """A number is looked up by its path; only a member's has a target, and another's answers 404."""
+    number = int(members.dialled[0])
+    numbers = np.array([number, 7])
+    asked = Traffic.lookups(members, np.array([0, 1]), np.array([0, 0]), numbers, (LOGGED_IN,))
+    found, missed = events(asked, members, 0, route=True)
+    assert found["url.path"] == f"/contacts/lookup/{number}"
+    assert found["http.route"] == missed["http.route"] == "/contacts/lookup/{number}"
+    assert (found["http.response.status_code"], missed["http.response.status_code"]) == (200, 404)
+    assert found["weir.target.id"] == str(members.dialled_ids[0])
+    assert missed["url.path"] == "/contacts/lookup/7"
+    assert "weir.target.id" not in missed
+
+
+def test_a_list_as_an_event(members: Members) -> None:
+    """Each page of a member's connections lists up to fifty; the list of nobody answers 404 and has none."""
+    profile = next(profile for profile in members.ids.tolist() if len(members.connections(profile)) > 60)
+    subject = np.array([profile * PAGES_MAX, profile * PAGES_MAX + 1, 7 * PAGES_MAX])
+    asked = Traffic.lists(members, np.arange(3), np.zeros(3, np.int64), subject, (LOGGED_IN,))
+    first, second, missed = events(asked, members, 0, route=True)
+    assert first["url.path"] == second["url.path"] == f"/people/{profile}/connections"
+    assert first["http.route"] == missed["http.route"] == "/people/{id}/connections"
+    assert [first["url.query"], second["url.query"]] == ["page=1", "page=2"]
+    assert first["weir.targets"] == [str(one) for one in members.connections(profile)[:50]]
+    assert second["weir.targets"] == [str(one) for one in members.connections(profile)[50:100]]
+    assert [first["http.response.status_code"], missed["http.response.status_code"]] == [200, 404]
+    assert "weir.targets" not in missed
+
+
 @pytest.mark.parametrize("route", [True, False])
 def test_route_is_an_option(members: Members, route: bool) -> None:
     """Without routes no request has one, whatever it asks for."""
-    views = Traffic.views(members, np.array([0]), np.array([0]), members.ids[:1], (LOGGED_IN,))
-    searches = Traffic.of(What.SEARCH, np.array([0]), np.array([0]), np.array([0]), (LOGGED_IN,))
-    made = events(Traffic.merged([views, searches], 10), members, 0, route)
-    assert ["http.route" in event for event in made] == [route, route]
+    at = np.array([0])
+    parts = [
+        Traffic.views(members, at, at, members.ids[:1], (LOGGED_IN,)),
+        Traffic.of(What.SEARCH, at, at, at, (LOGGED_IN,)),
+        Traffic.lookups(members, at, at, members.dialled[:1], (LOGGED_IN,)),
+        Traffic.lists(members, at, at, members.ids[:1] * PAGES_MAX, (LOGGED_IN,)),
+    ]
+    made = events(Traffic.merged(parts, 10), members, 0, route)
+    assert ["http.route" in event for event in made] == [route] * 4
+
+
+def test_profiles_of_all_surfaces_count_once(members: Members) -> None:
+    """Views, look-ups, searches and lists disclose; what fails discloses nothing, nor does an asset."""
+    at = np.zeros(2, np.int64)
+    profile = int(members.dialled_ids[0])
+    shown = set(members.results(0, 0).tolist()) | set(members.connections(profile)[:50].tolist()) | {profile}
+    lists = np.array([profile * PAGES_MAX, 7 * PAGES_MAX])
+    parts = [
+        Traffic.views(members, at, at, np.array([profile, 7]), (LOGGED_IN,)),
+        Traffic.of(What.SEARCH, at, at, at, (LOGGED_IN,)),
+        Traffic.lookups(members, at, at, np.array([members.dialled[0], 7]), (LOGGED_IN,)),
+        Traffic.lists(members, at, at, lists, (LOGGED_IN,)),
+        others([0]),
+    ]
+    assert Traffic.merged(parts, 10).profiles(members) == len(shown)
 
 
 def test_a_view_of_nobody_answers_404(members: Members) -> None:
@@ -83,7 +142,7 @@ def test_a_view_of_nobody_answers_404(members: Members) -> None:
     ids = np.concatenate((members.ids[:2], members.gone[:1], members.ids[:1]))
     views = Traffic.views(members, np.arange(4), np.zeros(4, np.int64), ids, (LOGGED_IN,))
     assert views.status.tolist() == [200, 200, 404, 200]
-    assert views.profiles() == 2
+    assert views.profiles(members) == 2
 
 
 def test_merged_in_order_of_time() -> None:

@@ -2,141 +2,38 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from streams.offline.simulate.internet import HOME_HOSTS
-from streams.offline.simulate.members import PAGES_MAX
-from streams.offline.simulate.people import Crowd
-from streams.offline.simulate.plan import DAY_MS, HOUR_MS, PRESETS
+from streams.offline.simulate.gathering import gatherings
+from streams.offline.simulate.plan import DAY_MS, MINUTE_MS, PRESETS, Plan
 from streams.offline.simulate.traffic import Traffic, What
-from streams.offline.simulate.visit import Views, _again, _last_search, beside, honest
+from streams.offline.simulate.visit import Part, beside, doings, honest, together
 from streams.offline.simulate.world import World
+from tests.streams.offline.simulate.everybody import crowd_of, demo, doings_of
+
+DISCLOSING = (What.VIEW, What.LOOKUP)
 
 
-@pytest.fixture(scope="module")
-def demo() -> World:
-    """The world of the demo."""
-    return World.of(PRESETS["demo"])
+def everything(plan: Plan) -> list[Part]:
+    """All requests of a plan's people and welcome programs."""
+    world = World.of(plan)
+    return [part for crowd in world.crowds for part in honest(world, crowd)] + gatherings(world)
 
 
-def crowd_of(world: World, name: str) -> Crowd:
-    """The crowd of a kind."""
-    return next(crowd for crowd in world.crowds if crowd.kind.name == name)
+def busiest(traffic: Traffic, accounts: bool, span_ms: int) -> int:
+    """Most views and look-ups that found somebody, of one account (else address) in any span."""
+    chosen = np.isin(traffic.what, DISCLOSING) & (traffic.status == 200)
+    names = [origin.account if accounts else origin.address.value for origin in traffic.origins]
+    place = np.unique([str(name) for name in names], return_inverse=True)[1][traffic.origin[chosen]]
+    # One line of time for each name, far enough apart that no span reaches from one to the next.
+    line = np.sort(place * 100 * DAY_MS + traffic.time_ms[chosen])
+    return int((np.searchsorted(line, line + span_ms) - np.arange(len(line))).max(initial=0))
 
 
-def views_of(world: World, name: str) -> Traffic:
-    """The views of a kind."""
-    return honest(world, crowd_of(world, name))[0].traffic
-
-
-def distinct_a_day(traffic: Traffic) -> list[int]:
-    """Distinct profiles of each account on each day on which it views any."""
-    seen: dict[tuple[str | None, int], set[int]] = {}
-    days = (traffic.time_ms // DAY_MS).tolist()
-    for origin, day, profile in zip(traffic.origin.tolist(), days, traffic.subject.tolist(), strict=True):
-        seen.setdefault((traffic.origins[origin].account, day), set()).add(profile)
-    return [len(profiles) for profiles in seen.values()]
-
-
-def local_hours(world: World, name: str) -> NDArray[np.int64]:
-    """Local hour of each view."""
-    traffic = views_of(world, name)
-    utc_h = {"DE": 1, "GB": 0, "FR": 1, "US": -6, "IN": 5, "BR": -3}
-    ahead = np.array([utc_h[origin.address.country] for origin in traffic.origins])[traffic.origin]
-    hours: NDArray[np.int64] = (traffic.time_ms // HOUR_MS + ahead) % 24
-    return hours
-
-
-def test_a_persons_day(demo: World) -> None:
-    """Most regular people see 5 to 25 profiles a day, some 40, one in a hundred more than 60, none a thousand."""
-    p25, p50, p90, p99, most = np.percentile(distinct_a_day(views_of(demo, "regular")), [25, 50, 90, 99, 100])
-    assert p25 >= 5
-    assert 10 <= p50 <= 20
-    assert 30 <= p90 <= 50
-    assert 55 <= p99 <= 110
-    assert most < 250
-
-
-def test_a_recruiters_day(demo: World) -> None:
-    """Recruiters see hundreds of profiles a day, and their searches list many more."""
-    views, searches, _ = honest(demo, crowd_of(demo, "recruiter"))
-    assert 200 <= np.median(distinct_a_day(views.traffic)) <= 500
-    days = 2 * len(crowd_of(demo, "recruiter"))
-    assert len(searches.traffic) / days > 80
-    assert (searches.traffic.subject % PAGES_MAX).max() >= 2
-
-
-def test_glancers_come_often_and_briefly(demo: World) -> None:
-    """A glancer's day is many visits of hardly two views."""
-    traffic = views_of(demo, "glancer")
-    visits = len(np.unique(traffic.origin))
-    assert len(traffic) / visits < 2
-    assert visits / len(crowd_of(demo, "glancer")) > 12
-
-
-def test_day_and_night(demo: World) -> None:
-    """Regular people sleep, night people do not, sales keep working hours: all in local time."""
-    small_hours = {name: np.mean(local_hours(demo, name) < 5) for name in ("regular", "night")}
-    assert small_hours["regular"] < 0.08
-    assert small_hours["night"] > 0.35
-    working = local_hours(demo, "sales")
-    assert np.mean((working >= 7) & (working < 20)) > 0.85
-
-
-def test_gaps_within_a_visit(demo: World) -> None:
-    """The median gap between two views of a visit lies in people's 22 to 38 s, with a long tail."""
-    traffic = views_of(demo, "regular")
-    order = np.lexsort((traffic.time_ms, traffic.origin))
-    same = np.diff(traffic.origin[order]) == 0
-    gap_s = np.diff(traffic.time_ms[order])[same] / 1_000
-    assert 22 < np.median(gap_s) < 38
-    assert np.percentile(gap_s, 99) > 150
-
-
-def test_sizes_of_visits_have_a_heavy_tail(demo: World) -> None:
-    """Half of the visits have few views, one in a hundred more than 50, none more than 80."""
-    size = np.bincount(views_of(demo, "regular").origin)
-    assert 3 <= np.median(size) <= 7
-    assert np.percentile(size, 99) > 50
-    assert size.max() == 80
-
-
-def test_dead_links(demo: World) -> None:
-    """One or two in a hundred views are of nobody, and exactly those answer 404."""
-    traffic = views_of(demo, "regular")
-    assert np.mean(traffic.status == 404) == pytest.approx(0.015, abs=0.003)
-    assert np.array_equal(traffic.status == 200, demo.members.exists(traffic.subject))
-
-
-def test_addresses_of_a_person(demo: World) -> None:
-    """Over a crowd, visits come from homes, carriers and offices; a VPN user's mostly from its exits."""
-    shared = demo.internet.shared()
-    where = {
-        name: np.array([origin.address.value in shared[sort] for origin in views_of(demo, kind).origins]).mean()
-        for name, kind, sort in (
-            ("carrier", "regular", "carrier_nat"),
-            ("office", "regular", "office_nat"),
-            ("exit", "vpn", "vpn_exit"),
-            ("no exit", "regular", "vpn_exit"),
-        )
-    }
-    assert where["carrier"] == pytest.approx(0.25, abs=0.03)
-    assert 0.03 < where["office"] < 0.15
-    assert where["exit"] == pytest.approx(0.8, abs=0.05)
-    assert where["no exit"] == 0
-
-
-def test_people_never_use_rented_hosts(demo: World) -> None:
-    """Hosts above .199 are left to scrapers."""
-    for origin in views_of(demo, "regular").origins:
-        assert ":" in origin.address.value or int(origin.address.value.rpartition(".")[2]) <= HOME_HOSTS + 1
-
-
-def test_furniture(demo: World) -> None:
+def test_furniture() -> None:
     """Most accounts ask for something beside every view, a few never do; a tenth of visitors never do."""
     for name, bare in (("regular", 0.007), ("anonymous", 0.08)):
-        views, _, others = honest(demo, crowd_of(demo, name))
-        with_views, with_others = (np.unique(part.traffic.origin) for part in (views, others))
+        doings = doings_of(name)
+        with_views, with_others = (np.unique(part.origin) for part in (doings.views, doings.others))
         assert 1 - len(with_others) / len(with_views) == pytest.approx(bare, abs=0.03)
         assert (1 - len(with_others) / len(with_views)) > 0
 
@@ -144,7 +41,7 @@ def test_furniture(demo: World) -> None:
 @pytest.mark.parametrize("ratio", [0.0, 0.4, 1.0, 2.5])
 def test_ratio_of_other_requests(world: World, ratio: float) -> None:
     """There are as many requests beside the views as the plan says, each shortly after a view."""
-    views = views_of(world, "regular")
+    views = doings(world, crowd_of("regular", world)).views
     others = beside(np.random.default_rng(1), views, ratio, np.ones(len(views), np.bool_))
     assert len(others) / len(views) == pytest.approx(ratio, abs=0.02)
     assert set(others.what.tolist()) <= {What.OTHER}
@@ -152,53 +49,70 @@ def test_ratio_of_other_requests(world: World, ratio: float) -> None:
         assert (others.time_ms - views.time_ms).min() >= 60
 
 
-def test_search_results_are_viewed(demo: World) -> None:
-    """After a search the next views are mostly of somebody that it found; without one they rarely are."""
-    views, searches, _ = (part.traffic for part in honest(demo, crowd_of(demo, "recruiter")))
-    both = Traffic.merged([views, searches], 2 * DAY_MS)
-    shown: dict[int, set[int]] = {}
-    found = []
-    for origin, what, subject in zip(both.origin.tolist(), both.what.tolist(), both.subject.tolist(), strict=True):
-        if what == What.SEARCH:
-            shown[origin % len(views.origins)] = set(demo.members.results(*divmod(subject, PAGES_MAX)).tolist())
-        elif origin in shown:
-            found.append(subject in shown[origin])
-    assert len(found) > 1_000
-    assert 0.6 < np.mean(found) < 0.85
+def test_together() -> None:
+    """Requests of the same origins are put one after the other and keep their columns."""
+    views = doings_of("night").views
+    both = together([views, views])
+    assert len(both) == 2 * len(views)
+    assert both.origins is views.origins
+    assert np.array_equal(both.subject, np.tile(views.subject, 2))
+    assert np.array_equal(both.status, np.tile(views.status, 2))
 
 
-def test_last_search() -> None:
-    """A view belongs to the last search of its own visit, not of a later one or of another visit."""
-    # visit 0:  view 10    search→20    view 30          visit 1:  view 15     search→40
-    views = Views(np.zeros(5, np.int64), np.array([0, 0, 0, 1, 1]), np.array([10, 20, 30, 15, 40]))
-    name, page = _last_search(views, np.array([0, 1]), np.array([20, 40]), np.array([[7, 8], [0, 2]]))
-    assert page.tolist() == [-1, 0, 0, -1, 2]
-    assert name[[1, 2, 4]].tolist() == [7, 7, 8]
+def test_parts_are_all_that_is_done() -> None:
+    """The parts of a kind hold its views, searches, lists and the rest, and nothing else."""
+    doings = doings_of("importer")
+    parts = honest(demo(), crowd_of("importer"))
+    assert {part.kind for part in parts} == {"importer"}
+    expected = [doings.views, doings.searches, doings.lists, doings.ahead, doings.others]
+    expected += [doings.lookups, doings.found, doings.others_found]
+    assert sum(len(part.traffic) for part in parts) == sum(map(len, expected))
+    assert min(map(len, expected[5:])) > 0
 
 
-def test_last_search_of_nobody() -> None:
-    """Without a search no view has one."""
-    views = Views(np.zeros(2, np.int64), np.array([0, 1]), np.array([10, 20]))
-    nothing = np.empty(0, np.int64)
-    assert _last_search(views, nothing, nothing, np.empty((2, 0), np.int64))[1].tolist() == [-1, -1]
+def test_the_same_plan_makes_the_same() -> None:
+    """Two worlds of one plan do the same; another seed does something else."""
+    small = PRESETS["small"]
+    one, same, other = (everything(plan) for plan in (small, small, replace(small, seed=2)))
+    for name in ("time_ms", "origin", "what", "subject", "status"):
+        columns = [np.concatenate([getattr(part.traffic, name) for part in parts]) for parts in (one, same, other)]
+        assert np.array_equal(columns[0], columns[1])
+        assert not np.array_equal(columns[0], columns[2])
 
 
-def test_returns_lead_to_an_own_earlier_view() -> None:
-    """A view that returns shows what an earlier view of the same person showed; a first view cannot return."""
-    person = np.repeat(np.arange(50), 20)
-    source = _again(np.random.default_rng(1), person, np.ones(1_000, np.bool_))
-    assert np.array_equal(source, np.repeat(np.arange(50) * 20, 20))
-    some = np.random.default_rng(2).random(1_000) < 0.5
-    source = _again(np.random.default_rng(3), person, some)
-    assert (person[source] == person).all()
-    assert (source <= np.arange(1_000)).all()
-    assert not some[source[source % 20 != 0]].any()
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nobody_is_faster_than_people(seed: int) -> None:
+    """No account sees 25 profiles in a minute, none but recruiters 200 in an hour, none but these 500 in a day.
+
+    Importers' look-ups that find somebody count, and they alone may see up to 40 in a minute and 100 in ten.
+    """
+    for part in everything(replace(PRESETS["demo"], seed=seed)):
+        accounts = part.kind not in {"anonymous", "monitor", "search_bot"}
+        minute = busiest(part.traffic, accounts, MINUTE_MS)
+        assert minute < (40 if part.kind == "importer" else 25 if accounts else 30), part.kind
+        if accounts and part.kind != "collector":
+            assert busiest(part.traffic, True, 10 * MINUTE_MS) < 100, part.kind
+            assert busiest(part.traffic, True, 60 * MINUTE_MS) < (600 if part.kind == "recruiter" else 220), part.kind
+            assert busiest(part.traffic, True, DAY_MS) < (900 if part.kind == "recruiter" else 500), part.kind
 
 
-def test_an_odd_start_moves_nobodys_night(demo: World) -> None:
-    """People live by the clock on the wall, whatever hour the plan begins at."""
-    plan = replace(PRESETS["demo"], start=PRESETS["demo"].start.replace(hour=7))
-    traffic = views_of(World.of(plan), "regular")
-    utc_h = (traffic.time_ms // HOUR_MS + 7) % 24
-    german = np.array([origin.address.country == "DE" for origin in traffic.origins])[traffic.origin]
-    assert np.mean((utc_h[german] + 1) % 24 < 5) < 0.08
+def test_volume_of_a_persons_day() -> None:
+    """A person's day is about 26 views, 2 searches and half a list and look-up each, all people taken together."""
+    parts = everything(PRESETS["demo"])
+    number = np.sum([np.bincount(part.traffic.what, minlength=5) for part in parts], axis=0) / (2_000 * 2)
+    assert number[What.VIEW] == pytest.approx(26, abs=3)
+    assert number[What.SEARCH] == pytest.approx(2, abs=0.4)
+    assert number[What.OTHER] == pytest.approx(25, abs=3)
+    assert 0.3 < number[What.LOOKUP] < 1.2
+    assert 0.3 < number[What.LIST] < 0.9
+
+
+def test_principals_are_of_one_kind() -> None:
+    """No account, and no address of a visitor that nobody shares, is of two kinds."""
+    kinds: dict[str, set[str]] = {}
+    shared = frozenset().union(*demo().internet.shared().values())
+    for part in everything(PRESETS["demo"]):
+        for origin in part.traffic.origins:
+            if origin.account or origin.address.value not in shared:
+                kinds.setdefault(origin.account or origin.address.value, set()).add(part.kind)
+    assert {len(of) for of in kinds.values()} == {1}

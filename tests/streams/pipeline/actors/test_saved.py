@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detectors.core.contract import DetectorConfig
 from schemas.actor import Scope
 from schemas.sighting import Flag
 from streams.pipeline.actors.memory import SIZES, WAYS, Memory
@@ -14,10 +15,12 @@ from streams.pipeline.actors.saved import restore, save
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.aggregate import aggregate
+from tests.streams.pipeline.actors.test_store import Remembering
 from tests.streams.pipeline.rows_of import START_US, actors_of, rows_of
 
 SCOPES = [Scope.ACCOUNT, Scope.SESSION, Scope.IP, Scope.NET, Scope.FINGERPRINT, Scope.IP]
-STATE = {"one": {"sum": "f8", "seen": "i8"}}
+REMEMBERING = Remembering(DetectorConfig())
+STATE = [REMEMBERING]
 Sights = list[tuple[int, int, int]]
 
 
@@ -35,11 +38,15 @@ def rows(sights: Sights) -> Rows:
 def move(actors: Actors, sights: Sights) -> None:
     """Change everything that an evaluation changes."""
     some = rows(sights)
-    aggregate(actors, some, 3)
+    places = actors.places(some)
+    aggregate(actors, some, places, 3)
     for name in ("quiet_until_us", "denied_until_us"):
         actors.columns[name][some.slot] += some.time_us
-    actors.state["one"]["sum"][some.slot] += 0.1
-    actors.state["one"]["seen"][some.slot] += 1
+    state = actors.state(REMEMBERING.name)
+    state["sum"][some.slot] += 0.1
+    for name, of in (("days", places.principal), ("total", places.group), ("met", places.member)):
+        state[name][of[of >= 0]] += 1
+    actors.principals.columns["nats"][places.principal[places.principal >= 0]] += 0.5
 
 
 def remembered(memory: Memory, slot: int) -> tuple[list[int], bool, list[int]]:
@@ -52,8 +59,15 @@ def remembered(memory: Memory, slot: int) -> tuple[list[int], bool, list[int]]:
 
 def picture(actors: Actors) -> list[Any]:
     """All that is known of every actor."""
-    columns: list[NDArray[Any]] = [*actors.columns.values(), *actors.state["one"].values(), actors.rings]
-    plain = [column[: len(actors)].tolist() for column in columns]
+    tables = (actors.all, actors.windows, actors.principals, actors.groups, actors.pairs)
+    plain = [
+        [
+            column[: table.count].tolist()
+            for columns in (table.columns, *table.state.values())
+            for column in columns.values()
+        ]
+        for table in tables
+    ]
     memories = [
         [remembered(memory, slot) for slot in range(len(actors))] for memory in (actors.contacts, actors.members)
     ]
@@ -98,8 +112,9 @@ def test_bit_by_bit(before: Sights, undone: Sights, after: Sights) -> None:
     actors, other = actors_of(SCOPES, STATE), actors_of(SCOPES, STATE)
     for one in (actors, other):
         move(one, sorted(before, key=lambda sight: sight[1]))
+    saved = save(actors, rows(undone))
     stood = picture(actors)
-    saved = save(actors, np.unique(rows(undone).slot))
+    other.places(rows(undone))  # who was seen in between keeps an empty place
     move(actors, sorted(undone, key=lambda sight: sight[1]))
     restore(actors, saved)
     assert picture(actors) == stood
@@ -113,7 +128,7 @@ def test_bit_by_bit(before: Sights, undone: Sights, after: Sights) -> None:
 def test_others_keep_what_they_did() -> None:
     """Only the saved slots go back."""
     actors = actors_of(SCOPES, STATE)
-    saved = save(actors, np.array([0], np.int32))
+    saved = save(actors, rows([(0, 1, 1)]))
     move(actors, [(0, 1, 1), (2, 1, 1)])
     restore(actors, saved)
     assert actors.columns["exposed"][:3].tolist() == [0, 0, 1]
@@ -125,9 +140,10 @@ def test_growth_in_between() -> None:
     """A slot that grew through every size while it was not to goes back to its small block."""
     actors = actors_of(SCOPES, STATE)
     move(actors, [(2, 1, 1)])
+    undone = [(2, 2, profile) for profile in range(600)]
+    saved = save(actors, rows(undone))
     stood = picture(actors)
-    saved = save(actors, np.array([2], np.int32))
-    move(actors, [(2, 2, profile) for profile in range(600)])
+    move(actors, undone)
     assert actors.contacts.blocks.overflowed[2]
     restore(actors, saved)
     assert picture(actors) == stood

@@ -21,8 +21,7 @@ from tests.requests import START_S, request_of, views
 HOUR_S: Final = 3_600
 EPOCH: Final = START_S // HOUR_S
 PLAIN: Final = config.parse(
-    "[detectors.long_tail]\nmode = 'off'\n[detectors.profile_rate.account]\nhour = 5\n"
-    "[detectors.profile_rate.tiers.recruiter]\nhour = 9\n"
+    "[detectors.profile_rate.account]\nhour = 5\n[detectors.profile_rate.tiers.recruiter]\nhour = 9\n"
 )
 
 
@@ -31,7 +30,7 @@ class Partition:
 
     def __init__(self, partitions: int = 1, settings: Settings = PLAIN) -> None:
         self.models = Models(settings.model, partitions)
-        chosen = config.detectors(settings, Mode.ALERT)
+        chosen = [(one, mode) for one, mode in config.detectors(settings, Mode.ALERT) if one.name == "profile_rate"]
         self.assessor = Assessor(settings, chosen, self.models, "sha256:test", 0, 1)
         self._observer = Observer(settings.input, settings.surfaces, 1)
         self.next = 0
@@ -96,7 +95,7 @@ class TestEpochs:
             one.feed(request_of(START_S + hours * HOUR_S, "none", account="u9", status=500))
         one.feed(at(30.1, "c"))
         one.end()
-        model = one.models.serve(EPOCH + 30)
+        model = one.models.serve(EPOCH + 30).popularity
         assert model.label == "2027-01-15T08"
         assert sorted(model.bins[model.bins > 0].tolist()) == [1, 2]
 

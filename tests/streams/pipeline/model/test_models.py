@@ -1,17 +1,19 @@
 """What is learned: merged by epoch, independent of partitions and arrival, two epochs late."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from detectors.core.popularity import BINS, Popularity
+from detectors.core.model import Model
+from detectors.core.popularity import BINS
 from schemas.errors import ModelError
-from schemas.model import ModelDelta
+from schemas.model import PART_SUSPECTS, VERSION, ModelDelta
 from streams.pipeline.model import learner as learning
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import LAG, Models
@@ -41,22 +43,77 @@ def models(partitions: int, deltas: Sequence[ModelDelta], settings: ModelSetting
     return found
 
 
-def counts(model: Popularity, profiles: Sequence[int]) -> list[int]:
+def counts(model: Model, profiles: Sequence[int]) -> list[int]:
     """Bins of profiles."""
     keys = np.array(profiles, np.uint64)
-    bins: list[int] = model.bins_of(keys, np.ones(len(keys), np.bool_)).tolist()
+    bins: list[int] = model.popularity.bins_of(keys, np.ones(len(keys), np.bool_)).tolist()
     return bins
 
 
-def same(left: Popularity, right: Popularity) -> bool:
+def _plain(tables: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float]]:
+    return {name: counts.tolist() for name, counts in tables.items()}
+
+
+def same(one: Model, other: Model) -> bool:
     """Both say the same of everything."""
-    tables = [dict(zip(one.table.tolist(), one.bins.tolist(), strict=True)) for one in (left, right)]
+    left, right = one.popularity, other.popularity
+    tables = [dict(zip(each.table.tolist(), each.bins.tolist(), strict=True)) for each in (left, right)]
     return (
         left.label == right.label
         and tables[0] == tables[1]
         and left.honest.tolist() == right.honest.tolist()
         and left.uniform.tolist() == right.uniform.tolist()
+        and _plain(one.lessons) == _plain(other.lessons)
+        and _plain(one.peaks) == _plain(other.peaks)
+        and one.principals_a_day == other.principals_a_day
+        and one.suspects.tolist() == other.suspects.tolist()
     )
+
+
+def suspects(epoch: int, partition: int, *batches: Sequence[int] | NDArray[Any]) -> list[ModelDelta]:
+    """A partition's delta that names suspects and nothing else."""
+    one = Learner(partition)
+    for keys in batches:
+        one.suspect(np.array(keys, np.uint64))
+    return one.finish(epoch)
+
+
+class TestSuspects:
+    """Who belongs to a group that was found."""
+
+    def test_each_once(self) -> None:
+        """Whoever named them, in whatever batches and order: ascending, from two epochs later on."""
+        said = [*suspects(E, 0, [9, 3], [3], []), *suspects(E, 1, [2**64 - 1, 3, 5])]
+        for order in (said, said[::-1]):
+            found = models(2, order)
+            assert found.serve(E + 1).suspects.tolist() == []
+            assert found.serve(E + 2).suspects.tolist() == [3, 5, 9, 2**64 - 1]
+
+    @pytest.mark.parametrize(("later", "known"), [(1, [3, 4]), (23, [3, 4]), (24, [4])])
+    def test_for_a_day(self, later: int, known: Sequence[int]) -> None:
+        """After a day a suspect is none any more, and an earlier model still knows it."""
+        found = models(1, [*suspects(E, 0, [3]), *suspects(E + later, 0, [4])])
+        assert found.serve(E + later + 2).suspects.tolist() == known
+        assert found.serve(E + 2).suspects.tolist() == [3]
+
+    def test_not_before_the_model_speaks(self) -> None:
+        """While the model learns there is no group to speak of."""
+        found = models(1, suspects(E, 0, [3]), replace(SETTINGS, learning_s=86_400))
+        assert found.serve(E + 2).suspects.size == 0
+
+    def test_next_epoch_begins_empty(self) -> None:
+        """What was told is not told again."""
+        one = Learner(0)
+        one.suspect(np.array([3], np.uint64))
+        assert [delta.suspects != b"" for delta in [*one.finish(E), *one.finish(E + 1)]] == [True, False]
+
+    def test_bounded(self) -> None:
+        """The lowest keys of so many, in parts below a broker's limit, whatever the order."""
+        keys = np.arange(learning.SUSPECTS_MAX + 7)
+        for order in (keys, keys[::-1]):
+            deltas = suspects(E, 0, *np.array_split(order, 3))
+            assert [len(one.suspects) for one in deltas] == [8 * PART_SUSPECTS] * 4
+            assert models(1, deltas).serve(E + 2).suspects.tolist() == keys[: learning.SUSPECTS_MAX].tolist()
 
 
 class TestLag:
@@ -87,7 +144,7 @@ class TestLag:
         found = models(2, [*delta(E - 1, 0, []), *delta(E - 1, 1, [])])
         assert found.complete_for(E)
         assert found.serve(E).label == "none"
-        assert found.serve(E).uniform[0] == 1
+        assert found.serve(E).popularity.uniform[0] == 1
 
     def test_label(self) -> None:
         """A model is named for the newest epoch in it that taught anything."""
@@ -147,8 +204,8 @@ class TestComplete:
 
     def test_another_version(self) -> None:
         """What another version wrote is not guessed at."""
-        with pytest.raises(ModelError, match=r"has version 2, this is version 1"):
-            models(1, [replace(delta(E, 0, [1])[0], version=2)])
+        with pytest.raises(ModelError, match=rf"has version {VERSION + 1}, this is version {VERSION}"):
+            models(1, [replace(delta(E, 0, [1])[0], version=VERSION + 1)])
 
 
 contact = st.tuples(st.integers(0, 5), st.integers(1, 30), st.integers(0, BINS - 1))
@@ -194,7 +251,7 @@ class TestMerging:
     def test_honest_taste(self) -> None:
         """Taste is where honest contacts fell, by the bins of their own time."""
         found = models(1, [*delta(E, 0, [1, 2, 3, 4], bins=[0, 0, 1, 5])], replace(SETTINGS, taste_half_life=10**9))
-        assert found.serve(E + 2).honest.tolist() == [0.5, 0.25, 0, 0, 0, 0.25, 0, 0, 0]
+        assert found.serve(E + 2).popularity.honest.tolist() == [0.5, 0.25, 0, 0, 0, 0.25, 0, 0, 0]
 
 
 class TestForgetting:
@@ -222,7 +279,7 @@ class TestForgetting:
         found = models(
             1, [*delta(E, 0, [1, 2, 3, 4], bins=[0] * 4), *delta(E + 1, 0, [5, 6, 7, 8], bins=[3] * 4)], half
         )
-        assert found.serve(E + 3).honest.tolist() == pytest.approx([1 / 3, 0, 0, 2 / 3, 0, 0, 0, 0, 0])
+        assert found.serve(E + 3).popularity.honest.tolist() == pytest.approx([1 / 3, 0, 0, 2 / 3, 0, 0, 0, 0, 0])
 
     def test_room(self) -> None:
         """Beyond the room the least popular are forgotten, and of equals only as many as must be, always the same."""
@@ -247,7 +304,7 @@ class TestLearning:
         """A day of learning is a day of epochs since the first that taught anything, that one included."""
         day = replace(SETTINGS, learning_s=86_400)
         deltas = [part for n in range(hours) for part in delta(E + n, 0, [1, 2, 2], bins=[0, 1, 1])]
-        found = models(1, deltas, day).serve(E + hours + 1)
+        found = models(1, deltas, day).serve(E + hours + 1).popularity
         assert bool(found.honest[1] > 0) is speaks
         assert bool(found.uniform[0] < 1) is speaks
 
@@ -257,7 +314,7 @@ class TestLearning:
         one.learn(np.array([1, 2], np.uint64), np.array([0, 4], np.uint8), np.array([True, False]))
         found = models(1, one.finish(E)).serve(E + 2)
         assert counts(found, [1, 2]) == [1, 1]
-        assert found.honest.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
+        assert found.popularity.honest.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
 
     def test_the_next_epoch_begins_empty(self) -> None:
         """What was sent is not sent again."""

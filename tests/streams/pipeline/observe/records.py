@@ -75,8 +75,9 @@ def events_of(values: Sequence[bytes]) -> Events:
 
 
 def key_of(value: str, scope: Scope | int) -> int:
-    """XXH64 by the reference implementation; scope 0 is a profile."""
-    return xxhash.xxh64_intdigest(value.encode(), seed=int(scope))
+    """XXH64 by the reference implementation, an actor's with its scope in the low bits; scope 0 is a profile."""
+    digest = xxhash.xxh64_intdigest(value.encode(), seed=int(scope))
+    return digest & ~7 | scope if scope else digest
 
 
 def rows_of(observed: Observed) -> list[Row]:
@@ -91,7 +92,12 @@ def rows_in(sightings: Sightings) -> list[Row]:
 
 def profiles_of(observed: Observed) -> set[int]:
     """Keys of all profiles seen."""
-    return {row.profile for row in rows_of(observed)}
+    return {row.profile for row in rows_of(observed) if row.kind < Kind.TOUCH}
+
+
+def details_of(observed: Observed, name: str) -> list[int]:
+    """A column of what is known of principals' rows, message by message."""
+    return [one for message in observed.messages if message for one in getattr(decode(message), name).tolist()]
 
 
 def value_at(events: Events, row: int, field: int) -> str | None:

@@ -96,4 +96,4 @@ def test_an_empty_address_is_no_address() -> None:
     """Empty means absent: the event is judged by its account, and has no ip actor."""
     observed = observe([record({"client.address": ""})])
     assert observed.counts.disclosed == 1
-    assert observed.counts.rows == 4
+    assert observed.counts.rows == 5

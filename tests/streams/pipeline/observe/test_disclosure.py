@@ -1,9 +1,10 @@
 import pytest
 
+from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.observe import Observed, Outcome
 from streams.settings import Surface
-from tests.streams.pipeline.observe.records import key_of, observe, profiles_of, record, rows_of
+from tests.streams.pipeline.observe.records import details_of, key_of, observe, profiles_of, record, rows_of
 
 SURFACES = [
     Surface(kind="view", path="/people/{profile}"),
@@ -23,14 +24,19 @@ def see(path: str, status: int | None = 200, **platform: object) -> Observed:
 def outcome_of(observed: Observed) -> Outcome:
     """The outcome of the one record."""
     counts = observed.counts
-    by = (counts.dead, counts.disclosed, counts.missed, counts.asked, counts.denied, counts.other)
-    assert sorted(by) == [0, 0, 0, 0, 0, 1]
+    by = (counts.dead, counts.disclosed, counts.missed, counts.asked, counts.denied, counts.other, counts.exempt)
+    assert sorted(by) == [0, 0, 0, 0, 0, 0, 1]
     return Outcome(by.index(1))
 
 
 def kinds_of(observed: Observed) -> dict[int, Kind]:
     """Kind of each profile."""
-    return {row.profile: row.kind for row in rows_of(observed)}
+    return {row.profile: row.kind for row in rows_of(observed) if row.kind < Kind.TOUCH}
+
+
+def items_of(observed: Observed) -> list[tuple[Kind, Scope]]:
+    """Kind of each sighting, and whose it is."""
+    return [(row.kind, row.scope) for row in rows_of(observed)]
 
 
 @pytest.mark.parametrize(
@@ -100,10 +106,46 @@ def test_what_the_platform_says_counts_before_the_path(
     ("path", "outcome"), [("/search", Outcome.ASKED), ("/lists/7", Outcome.ASKED), ("/x", Outcome.OTHER)]
 )
 def test_what_discloses_nothing_is_counted(path: str, outcome: Outcome) -> None:
-    """A search without `weir.targets` is a request of a surface, a stylesheet is not."""
+    """A search without `weir.targets` is a request of a surface, a stylesheet is not; neither discloses a profile."""
     observed = see(path)
     assert outcome_of(observed) == outcome
-    assert observed.messages == [None] * 4
+    assert observed.counts.profiles == 0
+    assert profiles_of(observed) == set()
+
+
+@pytest.mark.parametrize("path", ["/search", "/lists/7"])
+def test_a_search_or_list_is_an_item_of_its_principal(path: str) -> None:
+    """As such it concerns the account alone; what it disclosed stands behind it and concerns everybody."""
+    assert items_of(see(path)) == [(Kind.QUERY, Scope.ACCOUNT)]
+    rows = rows_of(see(path, targets=["a", "b"]))
+    assert sorted(row.ordinal for row in rows if row.scope is Scope.ACCOUNT) == [0, 1, 2]
+    assert [row.ordinal for row in rows if row.kind is Kind.QUERY] == [0]
+    assert {row.scope for row in rows if row.kind is not Kind.QUERY} == set(Scope)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_what_was_not_served_is_no_query(status: int) -> None:
+    """A search that was denied or failed showed nothing and leaves no sighting."""
+    assert items_of(see("/search", status)) == []
+
+
+def test_something_else_touches() -> None:
+    """A request of no surface concerns the principal and the groups that it came through."""
+    items = items_of(see("/x"))
+    groups = {Scope.NET, Scope.ASN, Scope.FINGERPRINT, Scope.FINGERPRINT_ASN}
+    assert set(items) == {(Kind.TOUCH, scope) for scope in {Scope.ACCOUNT} | groups}
+    assert len(items) == 5
+
+
+@pytest.mark.parametrize(("status", "touches"), [(200, True), (302, True), (404, True), (500, True), (403, False)])
+def test_which_answers_touch(status: int, touches: bool) -> None:
+    """A stylesheet that is missing was asked for all the same; what was denied says nothing."""
+    assert bool(items_of(see("/x", status))) is touches
+
+
+def test_a_failed_view_touches_nothing() -> None:
+    """A surface was asked for: that is no page, asset or call beside profiles."""
+    assert items_of(see("/people/7", 500)) == []
 
 
 @pytest.mark.parametrize("count", [16, 17, 1000])
@@ -111,8 +153,8 @@ def test_a_profile_counts_once_within_a_response(count: int) -> None:
     """Duplicates fall out in lists short and long, the first place of each stays its ordinal."""
     names = [f"p{number}" for number in range(count)]
     observed = see("/search", targets=names + names[::-1])
-    rows = [row for row in rows_of(observed) if row.value == "u1"]
-    assert [(row.ordinal, row.profile) for row in rows] == [(at, key_of(name, 0)) for at, name in enumerate(names)]
+    rows = [row for row in rows_of(observed) if row.value == "u1" and row.kind is not Kind.QUERY]
+    assert [(row.ordinal, row.profile) for row in rows] == [(at, key_of(name, 0)) for at, name in enumerate(names, 1)]
     assert observed.counts.profiles == count
     assert observed.counts.cut == 0
 
@@ -131,7 +173,7 @@ def test_a_huge_list_is_cut_where_ordinals_end(extra: int, cut: int) -> None:
     observed = observe([record({"weir.targets": names}, without=["session.id"]), record()], destinations=1)
     assert observed.counts.cut == cut
     assert observed.counts.profiles == 65_535 + 1
-    assert observed.counts.rows == 65_535 * 5 + 6
+    assert observed.counts.rows == 65_535 * 6 + 7
     assert max(row.ordinal for row in rows_of(observed)) == 65_534
 
 
@@ -140,3 +182,5 @@ def test_a_list_cut_short_counts_what_no_room_was_left_for() -> None:
     names = ["0", *(str(number) for number in range(65_535))]
     observed = see("/search", targets=names)
     assert (observed.counts.profiles, observed.counts.cut) == (65_535, 0)
+    assert max(row.ordinal for row in rows_of(observed)) == 65_535
+    assert details_of(observed, "shown").count(65_535) == 1

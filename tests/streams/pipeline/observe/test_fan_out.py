@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.core.hashing import destination
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
-from streams.pipeline.observe.hashing import destination
 from streams.pipeline.sightings import decode
 from tests.streams.pipeline.observe.records import NOW_US, Row, key_of, observe, record, rows_in, rows_of
 
@@ -18,6 +18,7 @@ VALUES = {
     Scope.NET: "203.0.113.0/24",
     Scope.ASN: "64500",
     Scope.FINGERPRINT: "t13d1516h2",
+    Scope.FINGERPRINT_ASN: "t13d1516h2@64500",
 }
 MASK = 2**64 - 1
 
@@ -28,7 +29,7 @@ def session_key(session: str, account: str) -> int:
     word = key_of(session, Scope.SESSION) ^ (turned >> 32 | turned << 32 & MASK)
     word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & MASK
     word = (word ^ word >> 27) * 0x94D049BB133111EB & MASK
-    return word ^ word >> 31
+    return (word ^ word >> 31) & ~7 | Scope.SESSION
 
 
 def scopes_of(rows: list[Row]) -> dict[Scope, Row]:
@@ -37,7 +38,7 @@ def scopes_of(rows: list[Row]) -> dict[Scope, Row]:
 
 
 def test_an_event_is_seen_by_each_of_its_actors() -> None:
-    """One view leaves six sightings, which differ in the actor alone."""
+    """One view leaves seven sightings, which differ in the actor alone."""
     rows = scopes_of(rows_of(observe([record()], lo=40)))
     assert {scope: row.value for scope, row in rows.items()} == VALUES
     keys = {scope: key_of(value, scope) for scope, value in VALUES.items()}
@@ -54,8 +55,10 @@ def test_an_event_is_seen_by_each_of_its_actors() -> None:
     [
         ([], Scope.ACCOUNT, set(Scope)),
         (["user.id"], Scope.IP, set(Scope) - {Scope.ACCOUNT}),
-        (["user.id", "session.id"], Scope.IP, {Scope.IP, Scope.NET, Scope.ASN, Scope.FINGERPRINT}),
-        (["user.id", "client.address"], Scope.SESSION, {Scope.SESSION, Scope.ASN, Scope.FINGERPRINT}),
+        (["user.id", "session.id"], Scope.IP, set(Scope) - {Scope.ACCOUNT, Scope.SESSION}),
+        (["user.id", "client.address"], Scope.SESSION, set(Scope) - {Scope.ACCOUNT, Scope.IP, Scope.NET}),
+        (["client.as.number"], Scope.ACCOUNT, set(Scope) - {Scope.ASN, Scope.FINGERPRINT_ASN}),
+        (["tls.client.ja4"], Scope.ACCOUNT, set(Scope) - {Scope.FINGERPRINT, Scope.FINGERPRINT_ASN}),
         (["client.address", "session.id", "client.as.number", "tls.client.ja4"], Scope.ACCOUNT, {Scope.ACCOUNT}),
     ],
 )
@@ -103,6 +106,16 @@ def test_digits_of_a_network_number_are_the_number() -> None:
     assert {row.value for row in rows if row.scope == Scope.ASN} == {"64500"}
 
 
+@pytest.mark.parametrize(("length", "named"), [(44, True), (45, False)])
+def test_a_fingerprint_within_a_network_has_a_length(length: int, named: bool) -> None:
+    """Both parts stand in the value; what is longer than any JA4 is no actor within its network, but one of its own."""
+    rows = scopes_of(rows_of(observe([record({"tls.client.ja4": "f" * length, "client.as.number": 2**32 - 1})])))
+    assert (Scope.FINGERPRINT_ASN in rows) is named
+    assert Scope.FINGERPRINT in rows
+    if named:
+        assert rows[Scope.FINGERPRINT_ASN].value == "f" * length + "@4294967295"
+
+
 @pytest.mark.parametrize("name", ["\u0418\u0432\u0430\u043d", "\U0001f600" * 40, "a" * 10_000, 'u,1 /:"\\\n'])
 def test_any_text_is_a_name(name: str) -> None:
     """Names of every script and length come out as they came in."""
@@ -118,7 +131,7 @@ def test_texts_of_the_same_name_are_an_actor_for_each_scope() -> None:
     """An account, a session and a fingerprint called alike do not run into one another."""
     keys: dict[str, object] = dict.fromkeys(("user.id", "session.id", "tls.client.ja4"), "x")
     rows = rows_of(observe([record(keys)], destinations=1))
-    assert len({row.key for row in rows}) == 6
+    assert len({row.key for row in rows}) == 7
 
 
 @given(
@@ -141,7 +154,7 @@ def test_each_actor_lives_at_one_destination(people: list[tuple[int, int, bool]]
             assert owner == destination(np.uint64(row.principal if under_account else row.key), destinations)
             homes[row.key].add(owner)
     assert all(len(owners) == 1 for owners in homes.values())
-    assert len(rows_of(observed)) == len(people) * 2 * 5 + 2 * sum(known for _, _, known in people)
+    assert len(rows_of(observed)) == len(people) * 2 * 6 + 2 * sum(known for _, _, known in people)
 
 
 def test_an_actor_is_named_once_in_a_message() -> None:
@@ -149,15 +162,15 @@ def test_an_actor_is_named_once_in_a_message() -> None:
     observed = observe([record({"url.path": f"/people/{number}"}) for number in range(1000)], destinations=1)
     assert observed.messages[0] is not None
     sightings = decode(observed.messages[0])
-    assert len(sightings) == 6000
-    assert len(sightings.actor_key) == 6
+    assert len(sightings) == 7000
+    assert len(sightings.actor_key) == 7
 
 
 def test_tiers_are_named_in_the_order_of_their_sightings() -> None:
     """Index 0 is the unnamed tier; a tier that no sighting has is not named."""
     tiers = ["gold", None, "", "free", "gold"]
     values = [record({"weir.account.tier": tier, "weir.target.id": str(at)}) for at, tier in enumerate(tiers)]
-    values.insert(0, record({"weir.account.tier": "staff", "url.path": "/elsewhere"}))
+    values.insert(0, record({"weir.account.tier": "staff", "http.response.status_code": 403}))
     observed = observe(values, destinations=1)
     assert observed.messages[0] is not None
     assert list(decode(observed.messages[0]).tiers) == ["", "gold", "free"]

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.sighting import Kind
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer, idle_progress
 from streams.pipeline.sightings import decode
-from streams.settings import DEFAULT_SURFACES, InputSettings, Surface
+from streams.settings import DEFAULT_SURFACES, Bot, InputSettings, Surface
 from tests.streams.pipeline.observe.records import (
     NOW_US,
     REQUEST,
@@ -73,6 +75,7 @@ BAD: list[tuple[str, bytes | None, str]] = [
     ("NUL in JA4", record({"tls.client.ja4": "t\0"}), "$.tls.client.ja4"),
     ("NUL in JA3", record({"tls.client.ja3": "t\0"}), "$.tls.client.ja3"),
     ("NUL in target", record({"weir.target.id": "7\0"}), "$.weir.target.id"),
+    ("creation at no time", record({"weir.account.created_at": "long ago"}), "$.weir.account.created_at"),
     ("NUL in targets", record({"weir.targets": ["a", "\0b"]}), "$.weir.targets"),
     ("null in targets", record({"weir.targets": ["a", None]}), "$.weir.targets"),
     ("5 MB", record({"user_agent.original": "x" * 5_000_000}), "$"),
@@ -192,15 +195,26 @@ VALUES = st.lists(
 )
 
 
-def all_rows(parts: list[Observed]) -> Counter[tuple[int, Row]]:
+def all_rows(parts: list[Observed]) -> list[tuple[int, Row]]:
     """Sightings of several batches with their destination."""
-    return Counter(
+    return [
         (owner, row)
         for observed in parts
         for owner, message in enumerate(observed.messages)
         if message
         for row in rows_of(Observed("", 0, 0, 0, -1, [message], [], observed.counts))
-    )
+    ]
+
+
+def items(parts: list[Observed]) -> Counter[tuple[int, Row]]:
+    """Sightings of profiles, searches and lists."""
+    return Counter((owner, row) for owner, row in all_rows(parts) if row.kind is not Kind.TOUCH)
+
+
+def touches(parts: list[Observed]) -> set[tuple[int, int, int, int]]:
+    """Who touched what when: one of a cell may be there again in the next batch, and which one it is may differ."""
+    rows = [(owner, row) for owner, row in all_rows(parts) if row.kind is Kind.TOUCH]
+    return {(owner, row.key, row.time_us, row.principal) for owner, row in rows}
 
 
 @settings(deadline=None)
@@ -211,7 +225,8 @@ def test_however_records_are_cut_into_batches_they_give_the_same(values: list[by
     whole = observer.observe(batch_of(values))
     edges = sorted({0, len(values)} | {cut for cut in cuts if cut < len(values)})
     parts = [observer.observe(batch_of(values[lo:hi], lo)) for lo, hi in pairwise(edges)]
-    assert all_rows(parts) == all_rows([whole])
+    assert items(parts) == items([whole])
+    assert touches(parts) == touches([whole])
     places = [(dead.offset, dead.where, dead.reason) for part in parts for dead in part.dead]
     assert places == [(dead.offset, dead.where, dead.reason) for dead in whole.dead]
     assert max(part.watermark_us for part in parts) == whole.watermark_us
@@ -225,6 +240,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(
     [*REQUEST, "http.route", "weir.target.id", "weir.targets", "tls.client.ja3", "url", "client", "x"]
 )
+EVERYBODY = Bot("all", ("0.0.0.0/0", "::/0"), date(2026, 11, 20), "seo", "verified", date(2027, 1, 31))
 ODD = st.dictionaries(KEYS, JSON | st.lists(st.text(), max_size=4), max_size=4).map(
     lambda changes: json.dumps(REQUEST | changes).encode()
 )
@@ -241,16 +257,17 @@ MANGLED = st.builds(
     values=st.lists(st.none() | st.binary(max_size=40) | ODD | MANGLED, max_size=6),
     stamps=st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=6, max_size=6),
     surfaces=st.sampled_from([DEFAULT_SURFACES, (), (Surface(kind="lookup", path="/**"),)]),
+    bots=st.sampled_from([(), (EVERYBODY,)]),
 )
 def test_whatever_comes_is_counted_once(
-    values: list[bytes | None], stamps: list[int] | None, surfaces: tuple[Surface, ...]
+    values: list[bytes | None], stamps: list[int] | None, surfaces: tuple[Surface, ...], bots: tuple[Bot, ...]
 ) -> None:
     """No record raises; each has one outcome, each dead one a place; and messages can be decoded."""
     stamped = None if stamps is None else timestamps(stamps[: len(values)])
     batch = Batch("t", 0, 0, len(values), values, timestamps_ms=stamped)
-    observed = Observer(InputSettings(), surfaces, 3).observe(batch)
+    observed = Observer(InputSettings(), surfaces, 3, bots).observe(batch)
     counts = observed.counts
-    outcomes = (counts.disclosed, counts.missed, counts.asked, counts.denied, counts.other, counts.dead)
+    outcomes = (counts.disclosed, counts.missed, counts.asked, counts.denied, counts.other, counts.exempt, counts.dead)
     assert sum(outcomes) == counts.records == len(values)
     assert [dead.index for dead in observed.dead] == sorted({dead.index for dead in observed.dead})
     assert len(observed.dead) == counts.dead

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StopError
-from schemas.sighting import COLUMNS, SightingBatch
+from schemas.sighting import COLUMNS, DETAIL_COLUMNS, VERSION, Flag, SightingBatch
 from streams.pipeline.sightings import decode
 from tests.streams.pipeline.observe.records import observe, record
 
@@ -29,8 +29,8 @@ def u4(*values: int) -> bytes:
 def test_columns_come_out_as_they_went_in() -> None:
     """Every column holds the bytes of the message, as a view of them."""
     sightings, batch = decode(changed()), message()
-    assert (sightings.lo, sightings.hi, len(sightings)) == (10, 12, 12)
-    for name in COLUMNS:
+    assert (sightings.lo, sightings.hi, len(sightings)) == (10, 12, 14)
+    for name in (*COLUMNS, *DETAIL_COLUMNS):
         assert getattr(sightings, name).tobytes() == getattr(batch, name)
         assert not getattr(sightings, name).flags.writeable
     assert [sightings.actor_value(actor) for actor in range(2)] == ["u1", "s1"]
@@ -39,15 +39,19 @@ def test_columns_come_out_as_they_went_in() -> None:
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
-        ({"version": 2}, "version 2"),
-        ({"time_us": b"\0" * 95}, "time_us"),
-        ({"time_us": b"\0" * 88}, "length"),
+        ({"version": VERSION + 1}, f"version {VERSION + 1}"),
+        ({"time_us": b"\0" * 111}, "time_us"),
+        ({"time_us": b"\0" * 104}, "length"),
+        ({"asn": b"\0" * 4}, "length"),
+        ({"member_key": b"\0" * 8}, "length"),
+        ({"flags": bytes([Flag.PRINCIPAL] * 14)}, "beyond"),
+        ({"member_text": b"x"}, "beyond"),
         ({"actor_scope": b"\1"}, "length"),
-        ({"actor": u4(*[6] * 12)}, "beyond"),
-        ({"offset": u4(*[2] * 12)}, "beyond"),
-        ({"tier": b"\2" * 12}, "beyond"),
+        ({"actor": u4(*[7] * 14)}, "beyond"),
+        ({"offset": u4(*[2] * 14)}, "beyond"),
+        ({"tier": b"\2" * 14}, "beyond"),
         ({"actor_text": b"u1"}, "beyond"),
-        ({"actor_text_end": u4(2, 1, 4, 5, 6, 7)}, "beyond"),
+        ({"actor_text_end": u4(2, 1, 4, 5, 6, 7, 8)}, "beyond"),
         ({"hi": 9}, "beyond"),
     ],
 )
@@ -57,10 +61,10 @@ def test_a_damaged_message_stops_with_its_place(columns: dict[str, object], text
         decode(changed(**columns))
 
 
-@pytest.mark.parametrize("columns", [{"actor": u4(*[5] * 12)}, {"offset": u4(*[1] * 12)}, {"tier": b"\1" * 12}])
+@pytest.mark.parametrize("columns", [{"actor": u4(*[6] * 14)}, {"offset": u4(*[1] * 14)}, {"tier": b"\1" * 14}])
 def test_the_last_of_each_is_still_inside(columns: dict[str, object]) -> None:
     """Indices up to the end are sound."""
-    assert len(decode(changed(**columns))) == 12
+    assert len(decode(changed(**columns))) == 14
 
 
 @given(data=st.binary(max_size=60) | st.integers(1, 600).map(lambda cut: changed()[:-cut]))
@@ -82,3 +86,4 @@ def test_a_wrong_byte_stops_or_stays_within_bounds(at: int, byte: int) -> None:
     assert (sightings.actor < len(sightings.actor_key)).all()
     assert (sightings.tier < len(sightings.tiers)).all()
     assert (sightings.offset < sightings.hi - sightings.lo).all()
+    assert len(sightings.number) == np.count_nonzero(sightings.flags & Flag.PRINCIPAL)

@@ -1,22 +1,39 @@
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
 from streams.pipeline.batch import Batch
-from streams.pipeline.observe import Observer, address, disclosure, event_time, events, fan_out, surface
-from streams.settings import InputSettings, Surface
+from streams.pipeline.observe import (
+    Observer,
+    address,
+    bot,
+    detail,
+    disclosure,
+    event_time,
+    events,
+    fan_out,
+    naming,
+    surface,
+)
+from streams.settings import Bot, InputSettings, Surface
 from tests.streams.pipeline.observe.records import record, timestamps
 
 KERNELS: list[Any] = [  # a compiled function has no type that names its signatures
     events._unpack,
     event_time._read,
     address._read,
+    bot._recognise,
     surface._match,
     disclosure._disclose,
-    fan_out._find,
+    detail._details,
+    naming._find,
+    naming._find_members,
+    naming._copy_all,
     fan_out._find_tier_texts,
     fan_out._write_rows,
+    fan_out._write_details,
     fan_out._write_actors,
 ]
 
@@ -25,7 +42,8 @@ KERNELS: list[Any] = [  # a compiled function has no type that names its signatu
 def test_nothing_is_left_to_compile(surfaces: list[Surface]) -> None:
     """Batches of every shape are met by what `warm_up` has compiled: no record ever waits for the compiler."""
     values = [None, record({"client.address": "::ffff:1.2.3.4"}), record({"weir.targets": [str(n) for n in range(99)]})]
-    observer = Observer(InputSettings(), surfaces, 3)
+    robot = Bot("b", ("::/0",), date(2026, 1, 1), "o", "r", date(2026, 1, 1), "agent")
+    observer = Observer(InputSettings(), surfaces, 3, [robot])
     observer.observe(Batch("t", 0, 0, 0, []))
     observer.observe(Batch("t", 0, 5, 9, values, offsets=np.array([5, 7, 8]), timestamps_ms=timestamps([-1, -1, -1])))
     assert [len(kernel.signatures) for kernel in KERNELS] == [1] * len(KERNELS)

@@ -17,8 +17,6 @@ from tests import days
 from tests.requests import START_S, request_of, views
 
 PLAIN: Final = """
-[detectors.long_tail]
-mode = "off"
 [detectors.profile_rate]
 block_ratio = 2.0
 [detectors.profile_rate.account]
@@ -38,7 +36,7 @@ class Decided:
     """What requests come to; the actors of one scope at a time."""
 
     def __init__(self, values: Sequence[bytes], more: str = "", mode: Mode | None = Mode.ENFORCE, **run: int) -> None:
-        flow = days.pipeline(config.parse(PLAIN + more), mode=mode)
+        flow = days.pipeline(config.parse(PLAIN + more), mode=mode, only="profile_rate")
         self.all: list[Decision] = days.run_whole(flow, list(values), **run)
         self._flow = flow
 
@@ -137,7 +135,7 @@ class TestIncident:
     def test_the_watermark_at_its_end(self, beyond_us: int, closed: bool) -> None:
         """The watermark closes it, and lifts its block, when it gets there, not a microsecond before."""
         text = PLAIN + "[policy]\nincident_close_s = 7200\nblock_s = 7200\n"
-        flow = days.pipeline(config.parse(text), mode=Mode.ENFORCE)
+        flow = days.pipeline(config.parse(text), mode=Mode.ENFORCE, only="profile_rate")
         end_s = START_S + 9 + 7_200 + 0.5
         values = [*views(START_S, 12, account="u1"), request_of(end_s + beyond_us / 1e6, "x", account="u2")]
         made = days.run(flow, days.batches(0, values, [12]), [])

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from schemas.actor import Actor
-from streams.pipeline.policy.exemption import Exemptions, expiry_us
+from streams.pipeline.expiry import expiry_us
+from streams.pipeline.policy.exemption import Exemptions
 from streams.settings import Allow, Collector, Settings
 
 EXPIRES: Final = date(2027, 1, 31)

@@ -7,7 +7,6 @@ import pytest
 
 from detectors.core.contract import Evidence
 from detectors.core.discovery import classes
-from detectors.long_tail import Config as LongTailConfig
 from detectors.profile_rate import Config as ProfileRateConfig
 from schemas.alert import Severity
 from schemas.mode import Mode
@@ -72,5 +71,6 @@ def test_the_worst_counts() -> None:
 def test_ratio_of_its_own() -> None:
     """Each detector has its own ratio between block and alert."""
     evidence = judged(1.22).evidence
-    assert Judged(classes()["long_tail"](LongTailConfig()), Mode.SHADOW, evidence).blocks(0)
-    assert not Judged(classes()["profile_rate"](ProfileRateConfig()), Mode.SHADOW, evidence).blocks(0)
+    for ratio, blocks in ((1.22, True), (1.23, False)):
+        one = Judged(classes()["profile_rate"](ProfileRateConfig(block_ratio=ratio)), Mode.SHADOW, evidence)
+        assert one.blocks(0) is blocks

@@ -1,6 +1,7 @@
 """Aggregates at each sighting against a model of them in plain Python."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
+from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
-from streams.pipeline.windows.aggregate import BEHIND_MAX, Aggregates, aggregate
-from tests.streams.pipeline.rows_of import ACCOUNT, START_US, actors_of, rows_of
+from streams.pipeline.windows.aggregate import BEHIND_MAX, FILTER_BITS_MAX, Aggregates, aggregate
+from tests.streams.pipeline.rows_of import ACCOUNT, START_US, actors_of, profile, rows_of
 
 SECOND_US: Final = 1_000_000
 DAY_S: Final = 86_400
@@ -53,6 +55,8 @@ class Model:
         self._head: dict[int, int] = {}
         self._exposed: dict[int, int] = defaultdict(int)
         self._exact: dict[int, bool] = defaultdict(lambda: True)
+        self._of_group: dict[int, list[int]] = defaultdict(list)
+        self._filters: dict[tuple[int, int], tuple[int, int]] = {}
 
     def see(self, sight: Sight) -> Expected:
         """Take one sighting."""
@@ -60,13 +64,32 @@ class Model:
         logged_in = bool(sight.flags & Flag.LOGGED_IN)
         if scope >= Scope.IP:
             self._behind[slot][sight.principal, logged_in] = at_s
-        answers = scope <= Scope.SESSION or not logged_in
-        first = False
-        if answers and not sight.flags & Flag.MISS:
+        answers = scope == Scope.ACCOUNT or not logged_in
+        first, shown = False, not sight.flags & Flag.MISS and sight.kind < Kind.TOUCH
+        if shown and scope >= Scope.NET and sight.kind in (Kind.VIEW, Kind.LOOKUP):
+            first = self._meets(sight)
+            if first and answers:
+                self._of_group[slot].append(at_s)
+                self._head[slot] = at_s
+                self._exposed[slot] += 1
+        elif answers and shown:
             first = self._show(slot, at_s, sight)
         near = [key for key, met in self._behind[slot].items() if at_s - met <= DAY_S]
         accounts = sum(logged for _, logged in near) if scope >= Scope.IP else int(scope == Scope.ACCOUNT)
-        return Expected(answers, first, self._sums(slot), self._exposed[slot], self._exact[slot], len(near), accounts)
+        sums = self._sums(slot) if answers or scope >= Scope.NET else [0] * len(PANES)
+        return Expected(answers, first, sums, self._exposed[slot], self._exact[slot], len(near), accounts)
+
+    def _meets(self, sight: Sight) -> bool:
+        """The filter of one member of a group, as whole numbers."""
+        bits, last_s = self._filters.get((sight.slot, sight.principal), (0, -HORIZON_S - 1))
+        bits = 0 if sight.at_s - last_s > HORIZON_S else bits
+        key = profile(sight.profile)
+        wanted = 1 << (key >> 50 & 63) | 1 << (key >> 40 & 63)
+        first = bits & wanted != wanted
+        if first:
+            bits = (0 if bits.bit_count() >= FILTER_BITS_MAX else bits) | wanted
+        self._filters[sight.slot, sight.principal] = bits, sight.at_s
+        return first
 
     def _show(self, slot: int, at_s: int, sight: Sight) -> bool:
         if sight.kind not in (Kind.VIEW, Kind.LOOKUP):
@@ -82,7 +105,8 @@ class Model:
 
     def _sums(self, slot: int) -> list[int]:
         head = self._head.get(slot, 0)
-        return [sum(head // pane - met // pane < panes for met in self._met[slot].values()) for pane, panes in PANES]
+        times = [*self._met[slot].values(), *self._of_group[slot]]
+        return [sum(head // pane - met // pane < panes for met in times) for pane, panes in PANES]
 
 
 def rows(sights: list[Sight]) -> Rows:
@@ -95,6 +119,16 @@ def rows(sights: list[Sight]) -> Rows:
         kinds=[sight.kind for sight in sights],
         flags=[sight.flags for sight in sights],
     )
+
+
+def moved(actors: Actors, some: Rows, most: int = 40) -> Aggregates:
+    """Aggregates of further rows."""
+    return aggregate(actors, some, actors.places(some), most)
+
+
+def seen(scopes: Sequence[Scope], some: Rows, most: int) -> Aggregates:
+    """Aggregates of rows of actors that were never seen before."""
+    return moved(actors_of(scopes), some, most)
 
 
 def expectations(found: Aggregates) -> list[Expected]:
@@ -115,7 +149,7 @@ some = st.builds(
     pause,
     st.integers(0, 15),
     st.integers(1, 5),
-    st.sampled_from([Kind.VIEW, Kind.VIEW, Kind.LOOKUP, Kind.SEARCH, Kind.LIST]),
+    st.sampled_from([Kind.VIEW, Kind.VIEW, Kind.LOOKUP, Kind.SEARCH, Kind.LIST, Kind.TOUCH, Kind.QUERY]),
     st.sampled_from([ACCOUNT, ACCOUNT, 0, Flag.PRINCIPAL, Flag.MISS, Flag.MISS | Flag.LOGGED_IN]),
 )
 
@@ -129,7 +163,7 @@ def test_model(sights: list[Sight], cut: int) -> None:
         at_s += sight.at_s
         timed.append(sight._replace(at_s=at_s))
     actors, model = actors_of(SCOPES), Model()
-    found = [aggregate(actors, rows(part), 40) for part in (timed[:cut], timed[cut:])]
+    found = [moved(actors, rows(part)) for part in (timed[:cut], timed[cut:])]
     assert [one for part in found for one in expectations(part)] == [model.see(sight) for sight in timed]
 
 
@@ -139,32 +173,32 @@ class TestBehind:
     def test_not_those_who_come_later(self) -> None:
         """What comes behind a sighting in the same batch shows in none before it."""
         sights = [Sight(3, n, 0, principal=n + 1) for n in range(300)]
-        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        found = seen(SCOPES, rows(sights), 40)
         assert found.accounts[:200].tolist() == found.members[:200].tolist()
         assert np.abs(found.accounts[:200] - np.arange(1, 201)).max() <= 2
 
     def test_a_crowd_is_never_taken_for_nobody(self) -> None:
         """However many come in one batch, more than are remembered, a crowd stays a crowd at every sighting."""
         sights = [Sight(3, n // 50, 0, principal=n + 1) for n in range(5_000)]
-        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        found = seen(SCOPES, rows(sights), 40)
         assert found.accounts.max() == found.members.max() == BEHIND_MAX
         assert found.accounts[300:].min() > 200
 
     def test_a_day(self) -> None:
         """Who came a day ago still stands behind it, who came a granule before that does not."""
         sights = [Sight(2, 0, 0, principal=1), Sight(2, DAY_S, 0, principal=2), Sight(2, DAY_S + 20, 0, principal=2)]
-        assert aggregate(actors_of(SCOPES), rows(sights), 40).members.tolist() == [1, 2, 1]
+        assert seen(SCOPES, rows(sights), 40).members.tolist() == [1, 2, 1]
 
     def test_back_after_days(self) -> None:
         """Who comes back after more than a day stands behind it again, in the very moment in which another one came."""
         sights = [Sight(2, 0, 0, principal=1), Sight(2, 3 * DAY_S, 0, principal=2), Sight(2, 3 * DAY_S, 0, principal=1)]
-        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        found = seen(SCOPES, rows(sights), 40)
         assert (found.members.tolist(), found.accounts.tolist()) == ([1, 1, 2], [1, 1, 2])
 
     def test_one_principal_with_and_without_an_account(self) -> None:
         """An account is told apart from a visitor."""
         sights = [Sight(2, 0, 0, principal=1), Sight(2, 1, 0, principal=2, flags=Flag.PRINCIPAL)]
-        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        found = seen(SCOPES, rows(sights), 40)
         assert (found.members.tolist(), found.accounts.tolist()) == ([1, 2], [1, 1])
 
 
@@ -174,7 +208,7 @@ class TestTeaching:
     @staticmethod
     def teaches(sights: list[Sight], most: int = 40) -> list[bool]:
         """Mask of the sightings that teach."""
-        taught: list[bool] = aggregate(actors_of(SCOPES), rows(sights), most).teaches.tolist()
+        taught: list[bool] = seen(SCOPES, rows(sights), most).teaches.tolist()
         return taught
 
     def test_first_contacts_of_principals(self) -> None:
@@ -190,12 +224,59 @@ class TestTeaching:
         assert self.teaches(sights, 3) == [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2
 
 
+class TestGroups:
+    """First contacts of a group are those of its members."""
+
+    OPEN: Final = int(Flag.PRINCIPAL)
+
+    def test_each_member(self) -> None:
+        """A profile is a first contact for every member that meets it, and for each of them once."""
+        sights = [Sight(3, n, 1, principal=who, flags=0) for n, who in enumerate((1, 2, 1, 2, 3))]
+        found = seen(SCOPES, rows(sights), 40)
+        assert found.first.tolist() == [True, True, False, False, True]
+        assert found.exposed.tolist() == [1, 2, 2, 2, 3]
+
+    def test_of_accounts_too(self) -> None:
+        """Accounts' first contacts are told of, but the group does not answer for them."""
+        found = seen(SCOPES, rows([Sight(3, 0, 1, flags=Flag.LOGGED_IN), Sight(3, 1, 1, flags=Flag.LOGGED_IN)]), 40)
+        assert found.first.tolist() == [True, False]
+        assert found.exposed.tolist() == [0, 0]
+        assert not found.answers.any()
+
+    @pytest.mark.parametrize(("away_s", "again"), [(HORIZON_S, False), (HORIZON_S + 1, True)])
+    def test_forgets(self, away_s: int, again: bool) -> None:
+        """A member that was away for more than 14 days meets everything anew."""
+        found = seen(SCOPES, rows([Sight(3, 0, 1, flags=0), Sight(3, away_s, 1, flags=0)]), 40)
+        assert found.first.tolist() == [True, again]
+
+    @pytest.mark.parametrize(("contacts", "known_share"), [(8, 0.0625), (20, 0.39)])
+    def test_stated_error(self, contacts: int, known_share: float) -> None:
+        """After k contacts a new profile is taken for a known one about as often as (k / 32)^2 says, no more."""
+        members, rng = 2_000, np.random.default_rng(4)
+        keys = rng.integers(1, 1 << 63, members * (contacts + 1)).astype(np.uint64)
+        some = rows([Sight(3, 0, n, principal=n % members, flags=0) for n in range(keys.size)])
+        some.profile[:] = keys
+        last = seen(SCOPES, some, 40).first[-members:]
+        assert 0.3 * known_share < 1 - last.mean() < 1.3 * known_share
+
+
+class TestSessions:
+    """A session under an account."""
+
+    def test_does_not_answer(self) -> None:
+        """The account answers for what is asked under it; without one the session does."""
+        sights = [Sight(1, 0, 1, flags=Flag.LOGGED_IN), Sight(1, 1, 2, flags=0)]
+        found = seen(SCOPES, rows(sights), 40)
+        assert found.answers.tolist() == [False, True]
+        assert found.exposed.tolist() == [0, 1]
+
+
 class TestStatedErrors:
     """What happens above the caps."""
 
     def test_many_contacts(self) -> None:
         """Of 2,000 profiles met once each no more than 2 % are missed, the rest counted, and the actor is not exact."""
-        found = aggregate(actors_of(SCOPES), rows([Sight(0, n, n) for n in range(2_000)]), 40)
+        found = seen(SCOPES, rows([Sight(0, n, n) for n in range(2_000)]), 40)
         assert 1_960 <= found.exposed[-1] <= 2_000
         assert found.profiles[-1, 3] == found.exposed[-1]
         assert not found.exact[-1]
@@ -204,14 +285,14 @@ class TestStatedErrors:
     def test_a_forgotten_profile_counts_again(self) -> None:
         """After an overflow what gave way is new again: counts err upwards, never above what was asked for."""
         sights = [Sight(0, n, n % 1_000) for n in range(3_000)]
-        found = aggregate(actors_of(SCOPES), rows(sights), 40)
+        found = seen(SCOPES, rows(sights), 40)
         assert 1_000 < found.exposed[-1] <= 3_000
 
 
 def test_late() -> None:
     """What comes late counts as met now, so windows and memory agree ever after."""
     sights = [Sight(0, 600, 1), Sight(0, 0, 2), Sight(0, 601, 2), Sight(0, 1_320, 3)]
-    found = aggregate(actors_of(SCOPES), rows(sights), 40)
+    found = seen(SCOPES, rows(sights), 40)
     assert found.profiles[:, 1].tolist() == [1, 2, 2, 1]
     assert found.profiles[:, 2].tolist() == [1, 2, 2, 3]
 
@@ -221,7 +302,7 @@ def test_room_grows_within_a_batch(count: int) -> None:
     """Where memory must grow in the middle of a batch nothing is counted twice."""
     scopes = [Scope.IP] * count
     sights = [Sight(slot, n, n, principal=n, flags=Flag.PRINCIPAL) for n in range(40) for slot in range(count)]
-    found = aggregate(actors_of(scopes), rows(sights), 40)
+    found = seen(scopes, rows(sights), 40)
     assert found.profiles[-count:, 1].tolist() == [40] * count
     assert found.exposed[-count:].tolist() == [40] * count
     assert found.members[-count:].tolist() == [40] * count

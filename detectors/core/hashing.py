@@ -99,6 +99,16 @@ def mix(word: np.uint64) -> np.uint64:
 
 
 @compiled
+def of_scope(digest: np.uint64, scope: int) -> np.uint64:
+    """Key of an actor: its digest with the scope's number, 1 to 7, in place of the low three bits.
+
+    Whoever may choose an id finds one with any digest that he likes, as that of somebody's account: XXH64 is no secret.
+    So keys of two scopes never are the same, and none is 0, which stands for no key.
+    """
+    return (digest & ~np.uint64(7)) | np.uint64(scope)
+
+
+@compiled
 def key_within(session: np.uint64, account: np.uint64) -> np.uint64:
     """Key of a session under a known account, which differs from the key of the same session id under any other.
 

@@ -3,8 +3,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.core.hashing import destination, key_within, xxh64
 from schemas.actor import Scope
-from streams.pipeline.observe.hashing import destination, key_within, xxh64
 from tests.streams.pipeline.observe.records import key_of
 
 WORD = st.integers(0, 2**64 - 1)
@@ -42,7 +42,7 @@ def test_a_destination_is_the_scaled_high_half(home: int, destinations: int) -> 
 
 
 def test_actors_of_a_destination_differ_in_their_low_bits() -> None:
-    """What decides the destination leaves the low bits free: the tables of a partition fill evenly."""
+    """What decides the destination leaves the bits above the scope free: the tables of a partition fill evenly."""
     keys = [key_of(f"u{number}", Scope.ACCOUNT) for number in range(4096)]
-    low = {key & 15 for key in keys if destination(np.uint64(key), 16) == 5}
+    low = {key >> 3 & 15 for key in keys if destination(np.uint64(key), 16) == 5}
     assert low == set(range(16))

@@ -1,0 +1,335 @@
+"""A group as an actor: a fleet of which nobody is conspicuous, behind one net, ASN or fingerprint.
+
+Seen: the rarity of first contacts, as `long_tail` reckons it but without a bound, over all members of a group that
+could be a fleet: (a) principals without a log-in and (b) accounts of any age, both only while they asked for nothing
+beside profiles (no page, asset or call: no *furniture*), and (c) all accounts under 14 days. A member is a principal
+within the group. People do not share a taste for what nobody looks at: a crowd drifts far below zero, a fleet does not.
+No sum goes over older accounts with furniture: colleagues of one trade in one net look like a fleet. They have
+furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none.
+
+Who stands behind a group decides whether it may be blocked. Members that look like people asked for furniture beside
+their profiles, or drifted below -2 by themselves. If they are more than two, and more than 2 in 100, behind the whole
+group, not only its subset, there is ground for an alert and none for a block. Nor is there while log-ins other than the
+subset's own stand behind a group first seen less than a day ago: after a cold start everybody is a stranger. The sum
+over (c) is ground for an alert only.
+
+Who adds to a group that was found is suspect in the next model, for a day, and starts with `suspect_nats` in the sum
+over all detectors: so is found who hides in a group that may not be blocked. In (a) and (b) only a member one of
+whose cells ended without furniture, lest everybody's first page behind a common browser makes a suspect.
+
+Furniture comes after the first view, and is told at the end of its cell of 10 s. So what a cell adds to (a) and (b) is
+held back until the next one begins, and a member that turns out furnished takes back what it gave: exactly what is
+held, and of what was released whatever is positive, no further than to zero.
+
+    cell    |  view +0.4 (held)  |  touch at the cell's end: -0.4  |  nothing is left to release
+            |  view +0.4 (held)  |                                 |  released: the sum rises by 0.4
+
+What is wrong by this: evidence speaks up to 10 s and one row of the group late; a page whose furniture begins in the
+next cell counts for that cell; within a cell there is no floor, so that popular profiles cancel rare ones.
+
+Blind spots: the first day of a deployment; a fleet with furniture on accounts older than 14 days; a fleet scattered
+over nets and programs; fewer than three members; a fleet behind a common browser is found but not blocked.
+
+Source: Ro, Han, Im 2018; Page 1954; PUBCRAWL (Jacob 2012) for groups; constants tried on simulated days
+of 10,000 people.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.columns import US, Columns
+from detectors.core.compiled import compiled
+from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
+from detectors.core.group import (
+    ANONYMOUS,
+    BARE_ACCOUNT,
+    DAY_S,
+    FULL,
+    FURNISHED,
+    LOGGED_IN,
+    YOUNG,
+    Groups,
+    Members,
+    add,
+    count_behind,
+    furnish,
+    hold,
+    look_like,
+    move_on,
+    settled,
+)
+from detectors.core.model import Model
+from detectors.core.rarity import Share, ratios
+from schemas.sighting import Flag, Kind
+
+WORDS: Final = (
+    "visitors without log-in or furniture",
+    "accounts without furniture",
+    "accounts under 14 days",
+)
+_TOUCH: Final = int(Kind.TOUCH)
+_VIEW: Final = int(Kind.VIEW)
+_FLAG_LOGGED_IN: Final = int(Flag.LOGGED_IN)
+_FLAG_YOUNG: Final = int(Flag.YOUNG)
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Config(DetectorConfig, frozen=True, kw_only=True):
+    """``[detectors.cohort]``."""
+
+    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 14.0
+    """Evidence in natural logarithms that an alert on a group needs."""
+    block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.215
+    members_min: Count = 3
+    """Members that have to add to the evidence."""
+    profiles_min: Count = 10
+    """Profiles that have to add to it."""
+    people_max: Annotated[int, msgspec.Meta(ge=0)] = 2
+    """A block is refused above so many members that look like people, and above `people_share`."""
+    people_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
+    """Of all members of the last day or two."""
+    mix: Share = 0.5
+    """Share of the scraper's side mixed into the honest one; more is more cautious."""
+    half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
+    suspect_nats: Nats = 7.0
+    """A member of a group that was found starts with the evidence of its group, as much as a trait is worth."""
+    cap: Nats = 7.0
+
+
+class Limits(NamedTuple):
+    """`Config` as the loop reads it."""
+
+    limit: float
+    block: float
+    members_min: int
+    profiles_min: int
+    people_max: int
+    people_share: float
+    half_life_s: float
+
+
+@compiled
+def _level(groups: Groups, g: int, k: int, limits: Limits) -> float:
+    level = float(groups.total[g, k]) / limits.limit
+    members, contacts = groups.members[g, k], groups.contacts[g, k]
+    if members < limits.members_min:
+        level = min(level, float(members / limits.members_min))
+    if contacts < limits.profiles_min:
+        level = min(level, float(contacts / limits.profiles_min))
+    return level
+
+
+@compiled
+def _may_block(groups: Groups, g: int, limits: Limits) -> bool:
+    """Nobody to speak of stands behind the group, and it is known well enough to say so."""
+    people = np.int64(groups.people[g, 0]) + groups.people[g, 1]
+    behind = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
+    known_s = np.int64(groups.at_s[g]) - groups.first_s[g]
+    few = people <= max(np.float64(limits.people_max), limits.people_share * behind)
+    return bool(few and (groups.logged_in[g] == 0 or known_s >= DAY_S))
+
+
+@compiled
+def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16) -> bool:
+    """Add a first contact to the member and to the sums that it belongs to; returns whether it adds evidence.
+
+    The profile that added evidence last adds none a second time: what many look at on one evening is no fleet's list.
+    """
+    members.nats[m] += llr
+    look_like(groups, members, g, m)
+    logged_in = (members.traits[m] & LOGGED_IN) != 0
+    furnished = (members.traits[m] & FURNISHED) != 0
+    if furnished and not young:
+        return False
+    again = llr > 0.0 and groups.last[g] == tag
+    if again:
+        return False
+    if llr > 0.0:
+        groups.last[g] = tag
+    if not furnished:
+        hold(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS, llr)
+    if young:
+        add(groups, members, g, m, llr)
+    return llr > 0.0
+
+
+@compiled
+def _suspect(groups: Groups, members: Members, g: int, m: int) -> bool:
+    """A member that adds evidence is no passer-by whose page has yet to load, and looks for the unknown itself."""
+    if (members.traits[m] & FURNISHED) != 0:
+        return bool(members.nats[m] > FURNISHED_NATS)
+    return bool(members.nats[m] > 0.0) and settled(
+        groups, members, g, m, BARE_ACCOUNT if (members.traits[m] & LOGGED_IN) != 0 else ANONYMOUS
+    )
+
+
+@compiled
+def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: Limits) -> tuple[float, int, bool]:
+    """Level of the highest sum that a member's row belongs to, its subset, and whether it is ground for a block."""
+    logged_in = (members.traits[m] & LOGGED_IN) != 0
+    bare = (members.traits[m] & FURNISHED) == 0
+    narrow = BARE_ACCOUNT if logged_in else ANONYMOUS
+    level, block, k = 0.0, False, narrow
+    if bare:
+        level = _level(groups, g, narrow, limits)
+        block = level >= limits.block and _may_block(groups, g, limits)
+    if young and _level(groups, g, YOUNG, limits) > level:
+        level = _level(groups, g, YOUNG, limits)
+        k = k if block else YOUNG
+    return level, k, block
+
+
+@compiled
+def _judge(
+    group_slot: NDArray[np.int32],
+    member_slot: NDArray[np.int32],
+    time_us: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+    first: NDArray[np.bool_],
+    llr: NDArray[np.float64],
+    profile: NDArray[np.uint64],
+    groups: Groups,
+    members: Members,
+    limits: Limits,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Move the groups on row by row; returns level, since, profiles, may_block and [n, 7] of `NUMBERS`."""
+    n = group_slot.size
+    level = np.zeros(n, np.float64)
+    since = np.zeros(n, np.int64)
+    profiles = np.zeros(n, np.int64)
+    block = np.zeros(n, np.bool_)
+    numbers = np.zeros((n, 7), np.float64)
+    for i in range(n):
+        g, m = group_slot[i], member_slot[i]
+        if g < 0 or m < 0:
+            continue
+        # A touch belongs to the cell that it ends.
+        moment_us = time_us[i] - 1 if kind[i] == _TOUCH else time_us[i]
+        move_on(groups, g, max(int(moment_us // US), int(groups.at_s[g]), 1), limits.half_life_s)
+        if kind[i] == _TOUCH:
+            furnish(groups, members, g, m)
+            continue
+        young = (flags[i] & _FLAG_YOUNG) != 0 and (flags[i] & _FLAG_LOGGED_IN) != 0
+        if (flags[i] & _FLAG_LOGGED_IN) != 0:
+            members.traits[m] |= LOGGED_IN
+            if (members.traits[m] & FURNISHED) != 0:
+                groups.logged_in[g] = 1
+        count_behind(groups, members, g, m)
+        if kind[i] != _VIEW or not first[i]:
+            continue
+        tag = np.uint16(profile[i] % np.uint64(FULL) + np.uint64(1))
+        adds = _judge_view(groups, members, g, m, llr[i], young, tag)
+        level[i], k, block[i] = _say(groups, members, g, m, young, limits)
+        since[i] = min(np.int64(groups.since_s[g, k]) * US, time_us[i])
+        profiles[i] = groups.contacts[g, k]
+        numbers[i, 0] = groups.total[g, k]
+        numbers[i, 1] = groups.members[g, k]
+        numbers[i, 2] = np.int64(groups.people[g, 0]) + groups.people[g, 1]
+        numbers[i, 3] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
+        numbers[i, 4] = k
+        numbers[i, 5] = 1.0 if adds else 0.0
+        numbers[i, 6] = 1.0 if adds and _suspect(groups, members, g, m) else 0.0
+    return level, since, profiles, block, numbers
+
+
+FURNISHED_NATS: Final = 2.0
+"""Sum of its own ratios from which a young account with furniture is a suspect: newcomers are seldom so."""
+NUMBERS: Final = ("sum", "members", "people", "behind", "subset", "contributes", "suspects")
+
+
+class Cohort(Detector[Config]):
+    """See the module."""
+
+    Config = Config
+    group_state: ClassVar[Mapping[str, str]] = {
+        "total": "(3,)f4", "held": "(2,)i4", "at_s": "u4", "first_s": "u4", "since_s": "(3,)u4", "contacts": "(3,)u2",
+        "members": "(3,)u2", "people": "(2,)u2", "behind": "(2,)u2", "logged_in": "u1", "last": "u2",
+    }  # fmt: skip
+    member_state: ClassVar[Mapping[str, str]] = {
+        "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_since_s": "u4", "given_contacts": "u2",
+        "pending": "i4", "pending_cell": "u4", "young_since_s": "u4",
+    }  # fmt: skip
+    challenges: ClassVar[bool] = True
+    control: ClassVar[str] = "R4"
+    blind_spots: ClassVar[tuple[str, ...]] = (
+        "the first day of a deployment, before a model is learned",
+        "a fleet with furniture on accounts older than 14 days",
+        "a fleet scattered over nets and programs, or behind a common browser (found, not blocked)",
+    )
+
+    def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
+        """Level: the highest sum that the row's member belongs to, as a share of the limit.
+
+        ``numbers["contributes"]`` is 1 where the row adds evidence to a sum: its principal is one to be named;
+        ``numbers["suspects"]`` where it is one to be suspected. Principals' own rows say only that they are suspects.
+        """
+        config = self.config
+        level, since, profiles, block, numbers = _judge(
+            columns.group_slot,
+            columns.member_slot,
+            columns.time_us,
+            columns.kind,
+            columns.flags,
+            columns.first,
+            ratios(model.popularity, config.mix)[columns.popularity],
+            columns.profile,
+            Groups(*(cast("Any", state[name]) for name in self.group_state)),
+            Members(*(cast("Any", state[name]) for name in self.member_state)),
+            Limits(
+                config.limit,
+                config.block_ratio,
+                config.members_min,
+                config.profiles_min,
+                config.people_max,
+                config.people_share,
+                float(config.half_life_s),
+            ),
+        )
+        named = {name: numbers[:, column] for column, name in enumerate(NUMBERS)}
+        suspect = _suspected(columns, model.suspects)
+        return Evidence(level, since, profiles, block, named, np.where(suspect, config.suspect_nats, 0.0), suspect)
+
+    def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
+        """Name the subset, its members and their contacts, the sum and its limit, and who is behind; or a prior."""
+        if evidence.moved is not None and evidence.moved[row]:
+            return Explanation(
+                reason="belongs to a group that was found within the last day: starts with evidence "
+                f"{self.config.suspect_nats:.1f}",
+                public_reason="much in common with visitors whose selection of profiles was unusual",
+                evidence={"log_likelihood_ratio": self.config.suspect_nats, "group_found": 1},
+            )
+        number = {name: float(evidence.numbers[name][row]) for name in NUMBERS}
+        members, profiles, people = int(number["members"]), int(evidence.profiles[row]), int(number["people"])
+        behind, who = int(number["behind"]), WORDS[int(number["subset"])]
+        return Explanation(
+            reason=f"{members} {who} share {profiles} first contacts that fall where uniform picks fall, not where "
+            f"people look: evidence {number['sum']:.1f} of {self.config.limit:.1f}; {people} of {behind} members "
+            "behind the group look like people",
+            public_reason="unusual selection of profiles by several visitors that have much in common",
+            evidence={
+                "log_likelihood_ratio": round(number["sum"], 3),
+                "limit": self.config.limit,
+                "subset": who,
+                "members": members,
+                "contacts": profiles,
+                "people_behind": people,
+                "members_behind": behind,
+            },
+        )
+
+
+def _suspected(columns: Columns, suspects: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """[n] first contacts, by a view, of principals that are ``suspects``."""
+    out = np.zeros(len(columns), np.bool_)
+    if suspects.size:
+        rows = np.flatnonzero(columns.own & columns.first & (columns.kind == Kind.VIEW))
+        keys = columns.principal[rows]
+        place = np.minimum(np.searchsorted(suspects, keys), suspects.size - 1)
+        out[rows] = suspects[place] == keys
+    return out

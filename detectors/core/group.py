@@ -1,0 +1,256 @@
+"""Sums over the members of a group, and who they are: the state that `cohort` moves on.
+
+Three floored, decaying sums of log-likelihood ratios a group, one for each subset of its members: (a) `ANONYMOUS` and
+(b) `BARE_ACCOUNT`, both only while they asked for nothing beside profiles, and (c) `YOUNG`. What a cell of 10 s adds to
+(a) and (b) is held back until the next one begins, because the *touch* that tells of furniture stands at its end.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+
+ANONYMOUS: Final = 0
+BARE_ACCOUNT: Final = 1
+YOUNG: Final = 2
+CELL_S: Final = 10
+DAY_S: Final = 86_400
+FULL: Final = 65_535
+"""Counts stop here. Of members behind a group that only refuses more blocks: 2 in 100 of fewer."""
+GRAIN: Final = 2.0**-14
+"""Natural logarithms in which what is held is counted: whole numbers, so that taking back leaves nothing behind."""
+GRAINS_MAX: Final = 2**31 - 1
+"""A cell holds 131,072 natural logarithms: more than 13,000 rare first contacts a second."""
+LIKE_PEOPLE: Final = -2.0
+"""Sum of a member's own ratios, without a floor, below which it looks like a person."""
+FURNISHED: Final = 1
+PERSON: Final = 2
+LOGGED_IN: Final = 4
+
+
+class Groups(NamedTuple):
+    """State of groups. By subset: (a), (b), (c); by day: today, yesterday."""
+
+    total: NDArray[np.float32]
+    """[g, 3] floored, decaying sum of what was released."""
+    held: NDArray[np.int32]
+    """[g, 2] what the present cell added to (a) and (b), in `GRAIN`, no floor."""
+    at_s: NDArray[np.uint32]
+    """Time of the latest row, whole seconds; 0 before the first."""
+    first_s: NDArray[np.uint32]
+    since_s: NDArray[np.uint32]
+    """[g, 3] when the sum began to rise, which also names the rise; 0 while it does not."""
+    contacts: NDArray[np.uint16]
+    """[g, 3] first contacts since then."""
+    members: NDArray[np.uint16]
+    """[g, 3] members that made them."""
+    people: NDArray[np.uint16]
+    """[g, 2] members that look like people, each on the last day that it asked for a profile."""
+    behind: NDArray[np.uint16]
+    """[g, 2] all members likewise."""
+    logged_in: NDArray[np.uint8]
+    """A log-in other than of (b) was seen."""
+    last: NDArray[np.uint16]
+    """Tag of the profile that added evidence last."""
+
+
+class Members(NamedTuple):
+    """State of members."""
+
+    nats: NDArray[np.float32]
+    """Sum of all ratios of its first contacts through the group, no floor."""
+    traits: NDArray[np.uint8]
+    day: NDArray[np.uint16]
+    """Day on which it is counted behind the group, since 1970; 0 before it asked for a profile."""
+    given: NDArray[np.float32]
+    """What it added to (a) or (b) in the rise named by `given_since_s`, held or released."""
+    given_since_s: NDArray[np.uint32]
+    given_contacts: NDArray[np.uint16]
+    pending: NDArray[np.int32]
+    """What it added in the cell `pending_cell`, in `GRAIN`."""
+    pending_cell: NDArray[np.uint32]
+    young_since_s: NDArray[np.uint32]
+    """The rise of (c) in which it was counted."""
+
+
+@compiled
+def _up(counts: NDArray[np.uint16], row: int, column: int | np.int64) -> None:
+    if counts[row, column] < FULL:
+        counts[row, column] += 1
+
+
+@compiled
+def _down(counts: NDArray[np.uint16], row: int, column: int | np.int64, by: int | np.int64) -> None:
+    # A count that is full has forgotten how far beyond it was.
+    if counts[row, column] < FULL:
+        left = np.int64(counts[row, column]) - by
+        counts[row, column] = max(left, np.int64(0))
+
+
+@compiled
+def _end_rise(groups: Groups, g: int, k: int) -> None:
+    groups.total[g, k] = 0.0
+    groups.since_s[g, k] = 0
+    groups.contacts[g, k] = 0
+    groups.members[g, k] = 0
+
+
+@compiled
+def _new_day(groups: Groups, g: int, days: np.int64) -> None:
+    for counts in (groups.people, groups.behind):
+        counts[g, 1] = counts[g, 0] if days == 1 else 0
+        counts[g, 0] = 0
+
+
+@compiled
+def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
+    """Let the group's time become ``now_s``, not before what it was: days change, sums decay, a full cell is released.
+
+    Whole seconds, because a smaller step would be lost in the rounding of the sums.
+    """
+    was_s = np.int64(groups.at_s[g])
+    groups.at_s[g] = now_s
+    if was_s == 0:
+        groups.first_s[g] = now_s
+        return
+    if now_s == was_s:
+        return
+    days = now_s // DAY_S - was_s // DAY_S
+    if days > 0:
+        _new_day(groups, g, days)
+    kept = 2.0 ** (-(now_s - was_s) / half_life_s)
+    for k in range(3):
+        groups.total[g, k] *= kept
+    if now_s // CELL_S == was_s // CELL_S:
+        return
+    for k in range(2):
+        total = groups.total[g, k] + groups.held[g, k] * GRAIN * kept
+        groups.held[g, k] = 0
+        if total > 0.0:
+            groups.total[g, k] = total
+        else:
+            _end_rise(groups, g, k)
+
+
+@compiled
+def count_behind(groups: Groups, members: Members, g: int, m: int) -> None:
+    """Count a member that asks for a profile once among those of the last day or two."""
+    today = np.int64(groups.at_s[g]) // DAY_S
+    if members.day[m] == today:
+        return
+    person = (members.traits[m] & PERSON) != 0
+    if members.day[m] == today - 1:
+        _down(groups.behind, g, 1, 1)
+        if person:
+            _down(groups.people, g, 1, 1)
+    _up(groups.behind, g, 0)
+    if person:
+        _up(groups.people, g, 0)
+    members.day[m] = today
+
+
+@compiled
+def look_like(groups: Groups, members: Members, g: int, m: int) -> None:
+    """Reckon anew whether a member looks like a person, and correct the count of them."""
+    person = (members.traits[m] & FURNISHED) != 0 or members.nats[m] < LIKE_PEOPLE
+    if person == ((members.traits[m] & PERSON) != 0):
+        return
+    members.traits[m] ^= PERSON
+    ago = np.int64(groups.at_s[g]) // DAY_S - np.int64(members.day[m])
+    if ago <= 1 and person:
+        _up(groups.people, g, ago)
+    elif ago <= 1:
+        _down(groups.people, g, ago, 1)
+
+
+@compiled
+def _bounded(grains: np.int64) -> np.int64:
+    return max(min(grains, np.int64(GRAINS_MAX)), np.int64(-GRAINS_MAX))
+
+
+@compiled
+def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> None:
+    """Remove from a sum what a member gave that turns out to be furnished."""
+    given = np.float64(members.given[m])
+    if members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S:
+        groups.held[g, k] = _bounded(np.int64(groups.held[g, k]) - members.pending[m])
+        given -= members.pending[m] * GRAIN
+    members.pending[m] = 0
+    since_s = groups.since_s[g, k]
+    if since_s != 0 and members.given_since_s[m] == since_s:
+        groups.total[g, k] = max(groups.total[g, k] - max(given, 0.0), 0.0)
+        _down(groups.contacts, g, k, np.int64(members.given_contacts[m]))
+        _down(groups.members, g, k, 1)
+        if groups.members[g, k] == 0:
+            _end_rise(groups, g, k)
+    members.given_since_s[m] = 0
+
+
+@compiled
+def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
+    """An earlier cell of this rise ended without furniture, so that what the member gave in it was released."""
+    if members.given_since_s[m] != groups.since_s[g, k]:
+        return False
+    now = members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S
+    held = members.pending[m] * GRAIN if now else 0.0
+    # Half a grain is rounding.
+    return bool(members.given[m] - held > GRAIN * members.given_contacts[m])
+
+
+@compiled
+def furnish(groups: Groups, members: Members, g: int, m: int) -> None:
+    """A member asked for something beside profiles: it leaves (a) and (b) for good, with what it gave."""
+    if (members.traits[m] & FURNISHED) != 0:
+        return
+    members.traits[m] |= FURNISHED
+    look_like(groups, members, g, m)
+    logged_in = (members.traits[m] & LOGGED_IN) != 0
+    if logged_in:
+        groups.logged_in[g] = 1
+    _take_back(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS)
+
+
+@compiled
+def _rise(groups: Groups, g: int, k: int) -> np.int64:
+    """Name of the rise that a contact belongs to, a new one if there is none."""
+    if groups.since_s[g, k] == 0:
+        groups.since_s[g, k] = groups.at_s[g]
+    _up(groups.contacts, g, k)
+    return np.int64(groups.since_s[g, k])
+
+
+@compiled
+def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -> None:
+    """Add a bare member's contact to what is held of (a) or (b)."""
+    rise = _rise(groups, g, k)
+    if members.given_since_s[m] != rise:
+        members.given_since_s[m] = rise
+        members.given[m] = 0.0
+        members.given_contacts[m] = 0
+        _up(groups.members, g, k)
+    cell = np.int64(groups.at_s[g]) // CELL_S
+    if members.pending_cell[m] != cell:
+        members.pending_cell[m] = cell
+        members.pending[m] = 0
+    grains = np.int64(round(llr / GRAIN))
+    groups.held[g, k] = _bounded(groups.held[g, k] + grains)
+    members.pending[m] = _bounded(members.pending[m] + grains)
+    members.given[m] += llr
+    if members.given_contacts[m] < FULL:
+        members.given_contacts[m] += 1
+
+
+@compiled
+def add(groups: Groups, members: Members, g: int, m: int, llr: float) -> None:
+    """Add a young account's contact to (c), at once."""
+    rise = _rise(groups, g, YOUNG)
+    if members.young_since_s[m] != rise:
+        members.young_since_s[m] = rise
+        _up(groups.members, g, YOUNG)
+    total = groups.total[g, YOUNG] + llr
+    if total > 0.0:
+        groups.total[g, YOUNG] = total
+    else:
+        _end_rise(groups, g, YOUNG)

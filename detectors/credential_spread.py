@@ -1,0 +1,360 @@
+"""One credential at many places at once: a stolen or shared session behind rotating addresses.
+
+Seen: the addresses, networks (ASNs) and countries that one account, or one session without an account, is used from.
+People do not work from three networks by turns: a person who roams between home, office, carrier and VPN switches and
+stays, and two devices at once alternate between two places for hours. So the two networks used last within an hour are
+known; a request from another one is a *hop*. Three sums of log-likelihood ratios, floored and decaying, are added:
+
+* across: hops between networks, more so to a country that neither of the two lies in, less so back to a third one
+  of the same hour, since some people have three devices; requests from the two last addresses speak against. No honest
+  trait explains it, so it has no cap. Time makes a hop ordinary: an hour after the last request it says nothing.
+* within: another address of a known network, against how often it changes there for honest people. Carriers change it
+  for them, some with every connection: a trait.
+* novel: an address and network not among the last four places, however long ago.
+
+Beside it stand limits that an operator can read, in addresses, networks and countries within five minutes; the level is
+whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, and many
+addresses of a single network are no ground for a block.
+
+Blind spots: rotation that stays five requests at each place; two places by turns; addresses of one network, below the
+limit. Without an ASN in the stream each address counts as a network, so carriers' changes weigh in full.
+
+Source: DETECTION's channels, tried on simulated days; AWS's tiers of 2, 5 and 8 addresses and 1, 2 and 3 networks or
+countries within five minutes; Page 1954; Wald 1945.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.columns import US, Columns, Span
+from detectors.core.compiled import compiled
+from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
+from detectors.core.model import Model
+from schemas.actor import Scope
+from schemas.sighting import Kind
+
+PLACES: Final = 8
+FOUR: Final = 4
+"""Places that a new one is compared with."""
+KNOWN_S: Final = 3600
+"""A place is known for an hour after its last use."""
+WINDOW_S: Final = 300
+AGE_MAX_S: Final = 65_535
+NO_ASN: Final = 128
+"""Network tags from here on stand for one address of unknown network."""
+HOP: Final = 0.5
+"""Share of a shared credential's requests that hop."""
+STAY_LLR: Final = float(np.log(0.5 / 0.97))
+SEEN_LLR: Final = float(np.log(0.5 / 0.88))
+NOVEL_LLR: Final = float(np.log(0.5 / 0.12))
+FAR: Final = 0.01
+ACROSS: Final = 0.03
+THIRD: Final = 0.25
+"""Shares of honest requests, right after the last one, that come from another network in another country, from another
+network, and from the third network of the hour again."""
+WITHIN: Final = 0.3
+"""Share that comes from a third address of a known network, until it is learned by network."""
+WITHIN_WEIGHT: Final = 50.0
+"""Observations that this is worth."""
+MIX: Final = 0.3
+EXCUSED: Final = 0.2
+"""Share of changes from which a network's addresses are not counted."""
+WITHIN_CAP: Final = 4.0
+NOVEL_CAP: Final = 5.0
+STEP: Final = 1 / 8192
+"""Unit of the sums that are kept as whole numbers."""
+GOLDEN: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+
+Addresses = Annotated[int, msgspec.Meta(ge=2, le=PLACES)]
+
+
+class Config(DetectorConfig, frozen=True, kw_only=True):
+    """``[detectors.credential_spread]``."""
+
+    cap: Annotated[float, msgspec.Meta(ge=0.0)] = float("inf")
+    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 15.0
+    """Evidence in natural logarithms that an alert needs."""
+    block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.2
+    addresses: Addresses = 8
+    """Addresses within five minutes at which a credential is spoken of."""
+    networks: Addresses = 6
+    """Likewise of networks that are known."""
+    countries: Addresses = 4
+    """Likewise of countries."""
+    half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
+
+
+@compiled
+def _honest_hop(share: float, gap_s: float) -> float:
+    """Share of honest requests that hop, by the time since the last one; that of a shared credential after an hour."""
+    return share + (HOP - share) * min(gap_s / KNOWN_S, 1.0)
+
+
+@compiled
+def _grow_old(age_s: NDArray[np.uint16], address: NDArray[np.uint16], elapsed_s: int) -> int:
+    """Move ages on; returns that of the place used last, `KNOWN_S` where there is none."""
+    least = KNOWN_S
+    for j in range(PLACES):
+        if address[j] != 0:
+            age_s[j] = min(age_s[j] + elapsed_s, AGE_MAX_S)
+            least = min(least, age_s[j])
+    return least
+
+
+@compiled
+def _hop_share(
+    address: NDArray[np.uint16],
+    network: NDArray[np.uint8],
+    country: NDArray[np.uint8],
+    age_s: NDArray[np.uint16],
+    here: NDArray[np.int64],
+) -> float:
+    """Honest share of what a request from ``here`` (address, network, country) is; 0 of one that stays."""
+    first, second, far = 0, 0, here[2] != 0
+    for j in range(PLACES):
+        if address[j] == 0 or age_s[j] >= KNOWN_S:
+            continue
+        if j < 2 and address[j] == here[0]:
+            return 0.0
+        if network[j] == first or network[j] == second:
+            continue
+        if network[j] == here[1]:
+            return THIRD if second else WITHIN
+        if second:
+            break
+        second = network[j] if first else 0
+        first = first or network[j]
+        far = far and country[j] != 0 and country[j] != here[2]
+    return FAR if far else ACROSS
+
+
+@compiled
+def _novel(address: NDArray[np.uint16], network: NDArray[np.uint8], here: NDArray[np.int64]) -> float:
+    """Log-likelihood ratio of the address among the last four places."""
+    new = True
+    for j in range(FOUR):
+        if address[j] == here[0]:
+            return SEEN_LLR
+        if network[j] == here[1]:
+            new = False
+    return NOVEL_LLR if new and address[0] != 0 else 0.0
+
+
+@compiled
+def _forgotten(network: NDArray[np.uint8]) -> int:
+    """The oldest place with another of its network beside it: a carrier's addresses must not drive out the home."""
+    if network[PLACES - 1] == 0:
+        return PLACES - 1
+    for j in range(PLACES - 1, -1, -1):
+        for k in range(PLACES):
+            if k != j and network[k] == network[j]:
+                return j
+    return PLACES - 1
+
+
+@compiled
+def _to_front(
+    address: NDArray[np.uint16],
+    network: NDArray[np.uint8],
+    country: NDArray[np.uint8],
+    age_s: NDArray[np.uint16],
+    here: NDArray[np.int64],
+    age: int,
+) -> None:
+    """Make ``here`` the place used last, in its own stead or in that of `_forgotten`."""
+    j = 0
+    while j < PLACES and address[j] != here[0]:
+        j += 1
+    if j < PLACES:
+        age = min(age, age_s[j])
+    else:
+        j = _forgotten(network)
+    while j > 0:
+        address[j], network[j], country[j], age_s[j] = address[j - 1], network[j - 1], country[j - 1], age_s[j - 1]
+        j -= 1
+    address[0], network[0], country[0], age_s[0] = here[0], here[1], here[2], min(age, AGE_MAX_S)
+
+
+@compiled
+def _distinct(tags: NDArray[np.uint8], age_s: NDArray[np.uint16], below: int) -> int:
+    """Distinct tags within five minutes, 0 and those from ``below`` on apart."""
+    count = 0
+    for j in range(PLACES):
+        new = 0 < tags[j] < below and age_s[j] <= WINDOW_S
+        for k in range(j):
+            new = new and not (tags[k] == tags[j] and age_s[k] <= WINDOW_S)
+        count += new
+    return count
+
+
+@compiled
+def _kept(total: int, decay: float, llr: float, cap: float) -> int:
+    """A capped sum in units of `STEP` after one more observation."""
+    return round(min(max(total * STEP * decay + llr, 0.0), cap) / STEP)
+
+
+@compiled
+def _spread(
+    slot: NDArray[np.int32],
+    time_s: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    tags: NDArray[np.int64],
+    changing: NDArray[np.float64],
+    excused: NDArray[np.bool_],
+    half_life_s: float,
+    address: NDArray[np.uint16],
+    network: NDArray[np.uint8],
+    country: NDArray[np.uint8],
+    age_s: NDArray[np.uint16],
+    at_s: NDArray[np.uint32],
+    since_s: NDArray[np.uint32],
+    across: NDArray[np.float32],
+    capped: NDArray[np.uint16],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """[n, 2] sum across networks and sum of all; [n, 4] start of the rise, addresses, networks, countries; lessons."""
+    sums, numbers = np.zeros((slot.size, 2)), np.zeros((slot.size, 4), np.int64)
+    lessons = np.full(slot.size, -1, np.int64)
+    for i in range(slot.size):
+        if not counts[i]:
+            continue
+        s, here, t = slot[i], tags[i], time_s[i]
+        elapsed = max(t - np.int64(at_s[s]), 0) if at_s[s] else 0
+        again = elapsed == 0 and address[s, 0] == here[0]
+        gap = _grow_old(age_s[s], address[s], elapsed)
+        before = across[s] + (np.int64(capped[s, 0]) + capped[s, 1]) * STEP
+        if not again:
+            decay = 2.0 ** (-elapsed / half_life_s)
+            share = _hop_share(address[s], network[s], country[s], age_s[s], here)
+            honest = changing[here[1]] if share == WITHIN else share
+            llr = STAY_LLR if share == 0.0 else np.log(HOP / _honest_hop(honest, gap))
+            if gap >= KNOWN_S:
+                llr = 0.0
+            elif share == 0.0 or share == WITHIN:
+                lessons[i] = 2 * here[1] + (share == WITHIN)
+            across[s] = max(across[s] * decay + (0.0 if share == WITHIN else llr), 0.0)
+            capped[s, 0] = _kept(capped[s, 0], decay, llr if share == WITHIN or share == 0.0 else 0.0, WITHIN_CAP)
+            capped[s, 1] = _kept(capped[s, 1], decay, _novel(address[s], network[s], here), NOVEL_CAP)
+        _to_front(address[s], network[s], country[s], age_s[s], here, max(np.int64(at_s[s]) - t, 0))
+        at_s[s] = max(np.int64(at_s[s]), t)
+        sums[i, 0] = across[s]
+        sums[i, 1] = across[s] + (np.int64(capped[s, 0]) + capped[s, 1]) * STEP
+        if before == 0.0:
+            since_s[s] = t
+        numbers[i, 0] = since_s[s]
+        for j in range(PLACES):
+            numbers[i, 1] += address[s, j] != 0 and age_s[s, j] <= WINDOW_S and not excused[network[s, j]]
+        numbers[i, 2] = _distinct(network[s], age_s[s], NO_ASN)
+        numbers[i, 3] = _distinct(country[s], age_s[s], 256)
+    return sums, numbers, lessons
+
+
+def _tags(columns: Columns) -> NDArray[np.int64]:
+    """Address (1-65535), network (1-127, of an unknown ASN 128-255) and country (1-251, 0 unknown) in few bits: [n, 3].
+
+    Two of them share a tag by chance; then a hop is taken for a stay, never the other way round.
+    """
+    address = np.maximum((columns.address * GOLDEN) >> np.uint64(48), 1).astype(np.int64)
+    known = np.maximum((columns.asn.astype(np.uint64) * GOLDEN) >> np.uint64(57), 1).astype(np.int64)
+    network = np.where(columns.asn > 0, known, NO_ASN + address % NO_ASN)
+    country = np.where(columns.country > 0, 1 + columns.country.astype(np.int64) % 251, 0)
+    return np.stack([address, network, country], axis=1)
+
+
+class CredentialSpread(Detector[Config]):
+    """See the module."""
+
+    Config = Config
+    principals_only: ClassVar[bool] = True
+    principal_state: ClassVar[Mapping[str, str]] = {
+        "address": f"({PLACES},)u2",
+        "network": f"({PLACES},)u1",
+        "country": f"({PLACES},)u1",
+        "age_s": f"({PLACES},)u2",
+        "at_s": "u4",
+        "since_s": "u4",
+        "across": "f4",
+        "capped": "(2,)u2",
+    }
+    lessons: ClassVar[Mapping[str, int]] = {"changes": 2 * 256}
+    """By network tag: requests from a known address, and from a changed one, of a network in use."""
+    control: ClassVar[str] = "R4"
+    blind_spots: ClassVar[tuple[str, ...]] = (
+        "a rotation that stays five requests or more at each place",
+        "two places by turns, as two devices of one person are used",
+        "addresses of one network below the limit, as carriers change them",
+        "without an ASN in the stream a carrier's changes weigh in full",
+    )
+
+    def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
+        """Level: the sum or a count within five minutes as a share of its limit, whichever is larger."""
+        one = (columns.scope == Scope.ACCOUNT) | (columns.scope == Scope.SESSION)
+        request = np.isin(columns.kind, (Kind.VIEW, Kind.LOOKUP, Kind.QUERY, Kind.TOUCH))
+        counts = columns.own & one & request & (columns.address > 0)
+        learned = model.counts(f"{self.name}.changes", self.lessons["changes"]).reshape(-1, 2)
+        seen, changed = learned.sum(axis=1), learned[:, 1]
+        share = (changed + WITHIN * WITHIN_WEIGHT) / (seen + WITHIN_WEIGHT)
+        sums, numbers, lessons = _spread(
+            columns.principal_slot,
+            np.clip(columns.time_us // US, 1, 2**32 - 1),
+            counts,
+            _tags(columns),
+            (1 - MIX) * share + MIX * HOP,
+            changed > EXCUSED * (seen + WITHIN_WEIGHT),
+            float(self.config.half_life_s),
+            cast("NDArray[np.uint16]", state["address"]),
+            cast("NDArray[np.uint8]", state["network"]),
+            cast("NDArray[np.uint8]", state["country"]),
+            cast("NDArray[np.uint16]", state["age_s"]),
+            cast("NDArray[np.uint32]", state["at_s"]),
+            cast("NDArray[np.uint32]", state["since_s"]),
+            cast("NDArray[np.float32]", state["across"]),
+            cast("NDArray[np.uint16]", state["capped"]),
+        )
+        limits = np.array([self.config.addresses, self.config.networks, self.config.countries])
+        shares = np.where(numbers[:, 1:] > 1, numbers[:, 1:] / limits, 0.0)
+        by_count, by_sum = shares.max(axis=1, initial=0.0), sums[:, 1] / self.config.limit
+        since_us = np.where(by_count > by_sum, columns.time_us - WINDOW_S * US, numbers[:, 0] * US)
+        since_us = np.minimum(np.where(counts, since_us, columns.time_us), columns.time_us)
+        spread = (sums[:, 0] >= self.config.limit) | (numbers[:, 2:] > 2).any(axis=1)
+        found = {"nats": sums[:, 1], "across": sums[:, 0]}
+        found |= {name: numbers[:, 1 + j].astype(np.float64) for j, name in enumerate(("addresses", "networks"))}
+        return Evidence(
+            np.maximum(by_count, by_sum),
+            since_us,
+            _disclosed(columns, since_us),
+            counts & spread,
+            found | {"countries": numbers[:, 3].astype(np.float64)},
+            sums[:, 1],
+            counts,
+            {"changes": lessons},
+        )
+
+    def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
+        """Name the counts of five minutes, and the sum with its limit."""
+        addresses, networks, countries = (
+            int(evidence.numbers[name][row]) for name in ("addresses", "networks", "countries")
+        )
+        nats = float(evidence.numbers["nats"][row])
+        return Explanation(
+            reason=f"used from {addresses} addresses, {networks} networks and {countries} countries within five "
+            f"minutes; evidence {nats:.1f} of {self.config.limit:.1f}",
+            public_reason="the sign-in is used from many places at once",
+            evidence={
+                "addresses": addresses,
+                "networks": networks,
+                "countries": countries,
+                "log_likelihood_ratio": round(nats, 3),
+                "limit": self.config.limit,
+            },
+        )
+
+
+def _disclosed(columns: Columns, since_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Distinct profiles within the shortest span that reaches back to ``since_us``, at least 1: [n]."""
+    ends = np.array([span.seconds for span in Span][:-1])
+    span = np.searchsorted(ends, (columns.time_us - since_us) // US)
+    return np.maximum(columns.profiles[np.arange(len(columns)), span].astype(np.int64), 1)

@@ -1,0 +1,277 @@
+"""What-if: the same recorded requests judged under several settings, a row for each.
+
+Every row is a whole replay in a process of its own, since a replay keeps one core busy from begin to end. The rows come
+in the order of their cases, whichever process is done first.
+"""
+
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from ctypes import Array, c_double
+from dataclasses import dataclass
+from itertools import product
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
+from statistics import median
+from typing import Final, TypeAlias, cast
+
+import msgspec
+
+from schemas.actor import Scope
+from schemas.block import Block
+from schemas.errors import InputError, UsageError
+from schemas.event_time import parse_time_us
+from schemas.mode import Mode
+from streams.config import revision
+from streams.offline.replay import Progress, Replay, replay
+from streams.offline.truth import Truth, read_labels
+from streams.pipeline.assess.enforcement import begins_block
+from streams.settings import Settings
+
+ROWS_MAX: Final = 200
+POLL_S: Final = 0.2
+"""How often the progress of other processes is looked at."""
+
+Changes = Mapping[str, object]
+"""Values by dotted key."""
+Shares: TypeAlias = "Array[c_double]"
+"""How far each replay is, in [0, 1]; all processes see it."""
+Told = Callable[[float], None]
+"""Told of the share of all replays that is done, in [0, 1]."""
+
+
+class LabelledRow(msgspec.Struct, frozen=True):
+    """What only labels can tell."""
+
+    people_alerted: int
+    people_hurt: int
+    """People blocked, or denied a request."""
+    leaked: int
+    """Distinct profiles disclosed to scrapers, summed over them."""
+    scrapers: int
+    found: int
+    blocked: int
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One replay in figures."""
+
+    set: dict[str, object]
+    """What differs from the configuration; empty for the configuration as it stands."""
+    config: str
+    alerts: int
+    incidents: int
+    blocks: int
+    """Decisions that deny requests, extensions too."""
+    accounts_blocked: int
+    addresses_blocked: int
+    requests_denied: int
+    exposure_before_block: int
+    """Profiles disclosed to blocked actors when their first block was decided."""
+    labelled: LabelledRow | None = None
+    time_to_alert_s: float | None = None
+    """Median over what was found: scrapers from their first profile on with labels, else incidents."""
+    time_to_block_s: float | None = None
+    """Likewise over what was blocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What to judge by: the settings, and in which keys they differ from those that stand."""
+
+    changes: Changes
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all rows have in common; `labels` is a file of them, which every replay reads for itself."""
+
+    paths: tuple[Path, ...]
+    mode: Mode | None = None
+    labels: Path | None = None
+
+
+def combinations(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
+    """Nothing changed, then every combination of the values of each key; the last key moves fastest.
+
+    Raises:
+        UsageError: there are more than `ROWS_MAX`.
+    """
+    count = 1
+    for values in choices.values():
+        count *= len(values)
+    if count > ROWS_MAX:
+        raise UsageError(f"--set: {count:,} combinations; more than {ROWS_MAX} are refused")
+    return [{}, *(dict(zip(choices, values, strict=True)) for values in product(*choices.values()))]
+
+
+def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None = None) -> list[Row]:
+    """A row a case, in their order. Cases of the same revision are replayed once.
+
+    Args:
+        task: What to replay; the files are read once a replay.
+        cases: At least one.
+        jobs: Processes at most; with 1 everything happens in this one.
+        told: See `Told`.
+
+    Raises:
+        InputError: a file cannot be read, or its labels are none.
+        UsageError: a replay's process was killed.
+    """
+    revisions = [revision(case.settings, task.mode) for case in cases]
+    distinct = dict(zip(revisions, cases, strict=True))
+    together = jobs > 1 and len(distinct) > 1
+    rows = (
+        _shared(task, list(distinct.values()), jobs, told) if together else _alone(task, list(distinct.values()), told)
+    )
+    found = dict(zip(distinct, rows, strict=True))
+    return [
+        msgspec.structs.replace(found[each], set=dict(case.changes))
+        for each, case in zip(revisions, cases, strict=True)
+    ]
+
+
+def judge(task: Task, case: Case, progress: Progress | None = None) -> Row:
+    """One replay under the settings of a case; blocks are enforced."""
+    truth = None if task.labels is None else Truth(read_labels(task.labels))
+    done = replay(task.paths, case.settings, mode=task.mode, truth=truth, progress=progress)
+    return row_of(case.changes, done, labelled=truth is not None)
+
+
+def row_of(changes: Changes, done: Replay, *, labelled: bool) -> Row:
+    """The figures of a replay; ``labelled``: it had labels."""
+    report, blocks = done.report, [block for block in done.blocks if begins_block(block)]
+    blocked = {block.actor.key: block.actor.scope for block in blocks}
+    to_alert, to_block = _times_of_scrapers(done) if labelled else _times_of_incidents(done, blocks)
+    return Row(
+        set=dict(changes),
+        config=report.config,
+        alerts=sum(report.alerts.values()),
+        incidents=report.incidents,
+        blocks=len(blocks),
+        accounts_blocked=sum(scope == Scope.ACCOUNT.label for scope in blocked.values()),
+        addresses_blocked=sum(scope == Scope.IP.label for scope in blocked.values()),
+        requests_denied=report.requests_denied,
+        exposure_before_block=report.exposure_before_block,
+        labelled=_labelled(done) if labelled else None,
+        time_to_alert_s=median(to_alert) if to_alert else None,
+        time_to_block_s=median(to_block) if to_block else None,
+    )
+
+
+def _labelled(done: Replay) -> LabelledRow:
+    scrapers = done.report.scrapers
+    return LabelledRow(
+        people_alerted=done.report.people_alerted,
+        people_hurt=done.report.people_hurt,
+        leaked=sum(scraper.leaked for scraper in scrapers),
+        scrapers=len(scrapers),
+        found=sum(scraper.found for scraper in scrapers),
+        blocked=sum(scraper.blocked for scraper in scrapers),
+    )
+
+
+def _times_of_scrapers(done: Replay) -> tuple[list[float], list[float]]:
+    scrapers = done.report.scrapers
+    to_alert = [scraper.time_to_alert_s for scraper in scrapers if scraper.time_to_alert_s is not None]
+    return to_alert, [scraper.time_to_block_s for scraper in scrapers if scraper.time_to_block_s is not None]
+
+
+def _times_of_incidents(done: Replay, blocks: Iterable[Block]) -> tuple[list[float], list[float]]:
+    begun = {incident.id: parse_time_us(incident.first_seen) for incident in done.incidents}
+    first: dict[str, int] = {}
+    for block in blocks:
+        first.setdefault(block.incident, parse_time_us(block.event_time))
+    to_alert = [(parse_time_us(incident.opened) - begun[incident.id]) / 1e6 for incident in done.incidents]
+    return to_alert, [(at_us - begun[incident]) / 1e6 for incident, at_us in first.items()]
+
+
+def _alone(task: Task, cases: Sequence[Case], told: Told | None) -> list[Row]:
+    return [judge(task, case, _share_of(place, len(cases), told)) for place, case in enumerate(cases)]
+
+
+def _share_of(place: int, count: int, told: Told | None) -> Progress | None:
+    return None if told is None else lambda read, total: told((place + read / max(total, 1)) / count)
+
+
+def _shared(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> list[Row]:
+    context = multiprocessing.get_context("spawn")
+    shares: Shares = context.RawArray("d", len(cases))
+    waiting, found = deque(enumerate(cases)), dict[int, Row]()
+    running: dict[Connection, tuple[int, SpawnProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                place, case = waiting.popleft()
+                receiver, process = _begin(context, (task, case, shares, place))
+                running[receiver] = place, process
+            for receiver in cast("list[Connection]", wait(list(running), POLL_S)):
+                found[running[receiver][0]] = _received(receiver)
+                running.pop(receiver)[1].join()
+            if told is not None:
+                told(sum(shares) / len(cases))
+    finally:
+        for _, process in running.values():
+            process.terminate()
+            process.join()
+    return [found[place] for place in range(len(cases))]
+
+
+def _begin(context: SpawnContext, work: tuple[Task, Case, Shares, int]) -> tuple[Connection, SpawnProcess]:
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(*work, sender), daemon=True)
+    # A terminal interrupts every process of a command. What is ignored stays so in a process that is begun meanwhile,
+    # which this one ends.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sender.close()
+    return receiver, process
+
+
+def _work(task: Task, case: Case, shares: Shares, place: int, sender: Connection) -> None:
+    def progress(read: int, total: int) -> None:
+        shares[place] = read / max(total, 1)
+
+    try:
+        sender.send(judge(task, case, progress))
+    except InputError as error:
+        sender.send(_Unread(error.place, error.reason))
+    except Exception:  # noqa: BLE001 - a bug is told where the command ends, with this trace
+        sender.send(_Failed(traceback.format_exc()))
+
+
+def _received(receiver: Connection) -> Row:
+    with receiver:
+        try:
+            found = receiver.recv()
+        except EOFError as error:
+            raise UsageError("a replay's process was killed, perhaps for want of memory; try --jobs 1") from error
+    if isinstance(found, _Unread):
+        raise InputError(found.place, found.reason)
+    if isinstance(found, _Failed):
+        failure = RuntimeError("a replay failed in a process of its own")
+        failure.add_note(found.trace)
+        raise failure
+    return cast("Row", found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """An `InputError` on its way from another process."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A bug on its way from another process."""
+
+    trace: str

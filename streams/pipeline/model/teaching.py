@@ -1,0 +1,120 @@
+"""What the model may learn from a batch: first contacts, what detectors count, and how high evidence rises in a day.
+
+Taste and rates are learned from calm principals alone, and from one principal no more than a quota a day, so that
+nobody teaches the model that scraping is ordinary. A day's peak of a principal's evidence is counted where it stands
+and moved as it rises; beyond the limit of an alert it is not followed, lest scrapers stretch the tail that the limit is
+fitted to.
+
+Who adds to a group that was found goes into the next model as suspect: members lie in other partitions than
+their group.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+from detectors.core.model import PEAK_STEP, PEAKS
+from schemas.actor import Scope
+from streams.pipeline.actors.table import Table
+from streams.pipeline.model.learner import Learner
+from streams.pipeline.model.models import PEAKS_OF, PRINCIPALS
+from streams.pipeline.policy.case import Case
+from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY, population
+from streams.pipeline.rows import Rows
+
+LESSONS_A_DAY: Final = 200
+"""Sightings of one principal that detectors learn from on one day."""
+CALM_SHARE: Final = 0.6
+"""Share of what an alert needs from which a principal teaches nothing."""
+SUSPECTS: Final = "suspects"
+"""Name under which a detector says, in its numbers, that a sighting's member is suspect should the group be found."""
+_DAY_US: Final = 86_400_000_000
+
+
+@compiled
+def _within_quota(
+    principal: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+    time_us: NDArray[np.int64],
+    lesson_day: NDArray[np.int32],
+    lessons: NDArray[np.int32],
+    most: int,
+) -> tuple[NDArray[np.bool_], int]:
+    """Rows that may teach, and how many principals were met for the first time on their day."""
+    out = np.zeros(principal.size, np.bool_)
+    new = 0
+    for i in range(principal.size):
+        p = principal[i]
+        if p < 0:
+            continue
+        day = time_us[i] // _DAY_US
+        if day > lesson_day[p]:
+            lesson_day[p], lessons[p] = day, 0
+            new += 1
+        if wanted[i] and lessons[p] < most:
+            lessons[p] += 1
+            out[i] = True
+    return out, new
+
+
+def teach(learner: Learner, rows: Rows, case: Case, principals: Table, tiers: Sequence[str], *, learned: bool) -> None:
+    """Take what one batch teaches; ``principals`` keep count of what each has taught today.
+
+    ``learned``: the batch was judged by a model that knows people.
+    """
+    popularity, teaches = case.columns.popularity, case.aggregates.teaches
+    calm = np.ones(len(rows), np.bool_)
+    for one in case.judged:
+        calm &= one.evidence.level < one.detector.learns_below
+    learner.learn(rows.profile[teaches], popularity[teaches], calm[teaches])
+    _teach_detectors(learner, rows, case, principals)
+    _teach_suspects(learner, rows, case)
+    # By the empty model hardly anything is evidence: peaks of such days would make the limits too low.
+    if learned:
+        _teach_peaks(learner, case, tiers)
+
+
+def _teach_detectors(learner: Learner, rows: Rows, case: Case, principals: Table) -> None:
+    calm = case.fused.fused.total[:, 0] < CALM_SHARE * case.fused.alert
+    offered = np.zeros(len(rows), np.bool_)
+    for one in case.judged:
+        calm &= one.evidence.level < 1.0
+        for places in one.evidence.lessons.values():
+            offered |= places >= 0
+    own = principals.columns
+    taken, new = _within_quota(
+        case.columns.principal_slot, offered & calm, rows.time_us, own["lesson_day"], own["lessons"], LESSONS_A_DAY
+    )
+    learner.count(PRINCIPALS, 1, np.zeros(new, np.int64))
+    for one in case.judged:
+        for table, places in one.evidence.lessons.items():
+            size = one.detector.lessons[table]
+            learner.count(f"{one.detector.name}.{table}", size, places[taken])
+
+
+def _teach_suspects(learner: Learner, rows: Rows, case: Case) -> None:
+    for one in case.judged:
+        suspects = one.evidence.numbers.get(SUSPECTS)
+        if suspects is not None:
+            learner.suspect(rows.principal[(suspects > 0) & (one.evidence.level >= 1.0)])
+
+
+def _teach_peaks(learner: Learner, case: Case, tiers: Sequence[str]) -> None:
+    fused, columns = case.fused.fused, case.columns
+    rose = np.flatnonzero(fused.peak >= 0)
+    if not rose.size:
+        return
+    most = (case.fused.alert[rose] / PEAK_STEP).astype(np.int64)
+    now, before = np.minimum(fused.peak[rose], most), np.minimum(fused.peak_before[rose], most)
+    moved = now > before
+    rose, now, before = rose[moved], now[moved], before[moved]
+    account = columns.scope[rose] == Scope.ACCOUNT
+    groups = {ADDRESSES: ~account, EVERYBODY: np.ones(rose.size, np.bool_)}
+    for tier in np.unique(columns.tier[rose[account]]).tolist():
+        groups[population(Scope.ACCOUNT, tiers[tier])] = account & (columns.tier[rose] == tier)
+    for name, which in groups.items():
+        learner.count(f"{PEAKS_OF}{name}", PEAKS, now[which])
+        learner.count(f"{PEAKS_OF}{name}", PEAKS, before[which], -1)

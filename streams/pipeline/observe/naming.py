@@ -1,0 +1,285 @@
+"""Who the events of a batch concern: each actor found once, with its key and the partition that owns it."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.core.compiled import compiled
+from detectors.core.hashing import destination, key_within, mix, of_scope, xxh64
+from schemas.actor import Scope
+from schemas.sighting import Kind
+from streams.pipeline.observe.disclosure import Disclosures
+from streams.pipeline.observe.events import (
+    ABSENT,
+    ASN_AT,
+    FINGERPRINT_ASN_AT,
+    FINGERPRINT_MAX,
+    ROOM,
+    Events,
+    Field,
+)
+from streams.pipeline.observe.text import Text, copy, signed, write_number
+
+SCOPES: Final = len(Scope)
+FIELDS: Final = np.array(
+    [Field.USER, Field.SESSION, Field.ADDRESS, Field.NET, Field.ASN, Field.FINGERPRINT, Field.FINGERPRINT_ASN],
+    dtype=np.int64,
+)
+"""Column that holds the value of each scope, in the order of `Scope`."""
+YOUNG_S: Final = 14 * 86_400
+"""An account is young for so long."""
+CELL_US: Final = 10_000_000
+"""Touches of a principal within one cell of event time are one."""
+
+ACCOUNT: Final = Scope.ACCOUNT - 1
+_SESSION: Final = Scope.SESSION - 1
+_ADDRESS: Final = Scope.IP - 1
+_GROUPS: Final = Scope.NET - 1
+"""Column of the first group scope; all behind it are such."""
+_FINGERPRINT: Final = Scope.FINGERPRINT - 1
+_TOUCH: Final = int(Kind.TOUCH)
+_QUERY: Final = int(Kind.QUERY)
+_AT: Final = ord("@")
+
+# Columns of `Actors.origin`.
+OWNER: Final = 0
+PLACE: Final = 1
+EVENT: Final = 2
+SCOPE: Final = 3
+
+# Columns of `Actors.totals`.
+_ROWS: Final = 0
+_COUNT: Final = 1
+_TEXT_BYTES: Final = 2
+_DETAILS: Final = 3
+
+
+class Members(NamedTuple):
+    """Principals to be named in the messages of d destinations, by destination."""
+
+    first: NDArray[np.int64]
+    """[d + 1] where those of each destination begin."""
+    text_first: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    scope: NDArray[np.uint8]
+    text_end: NDArray[np.uint32]
+    text: Text
+
+
+class Actors(NamedTuple):
+    """Actors of n events, and the a different ones among them in order of first appearance."""
+
+    of: NDArray[np.int32]
+    """[n, SCOPES] the actor of each scope that the event concerns; ABSENT where there is none."""
+    chief: NDArray[np.int8]
+    """[n] column of the principal; ABSENT where the event leaves no sighting."""
+    address: NDArray[np.uint64]
+    """[n] key of the client's address; 0 where there is none."""
+    key: NDArray[np.uint64]
+    """[a]"""
+    origin: NDArray[np.int32]
+    """[a, 4] its destination; which of the actors there it is; the first event that names it; its column of `of`."""
+    totals: NDArray[np.int64]
+    """[destinations, 4] sightings; actors; bytes of their texts; sightings of principals."""
+
+
+def find_actors(events: Events, shown: Disclosures, time_us: NDArray[np.int64], destinations: int) -> Actors:
+    """The actors of all events that leave a sighting, each with one of ``destinations``."""
+    count = len(events.fault)
+    most = int(np.count_nonzero(np.diff(shown.first))) * SCOPES
+    actors = Actors(
+        np.full((count, SCOPES), ABSENT, np.int32),
+        np.full(count, ABSENT, np.int8),
+        np.zeros(count, np.uint64),
+        np.empty(most, np.uint64),
+        np.empty((most, 4), np.int32),
+        np.zeros((destinations, 4), np.int64),
+    )
+    table = np.full(1 << (2 * most + 1).bit_length(), ABSENT, np.int32)
+    touches = int(np.count_nonzero(shown.kind == _TOUCH))
+    cells = np.zeros(1 << (2 * touches + 1).bit_length(), np.uint64)
+    _find(events.text, events.start, events.size, events.asn, shown.first, shown.kind, time_us, *actors, table, cells)
+    return actors
+
+
+@compiled
+def _find_in(table: NDArray[np.int32], keys: NDArray[np.uint64], key: np.uint64) -> int:
+    """Where in the table the actor with ``key`` stands, or else is to be entered."""
+    mask = len(table) - 1
+    place = signed(key & np.uint64(mask))
+    while table[place] != ABSENT and keys[table[place]] != key:
+        place = (place + 1) & mask
+    return place
+
+
+@compiled
+def _principal(account: int, address: int) -> int:
+    """Column of who the request is judged by first: the account, else the address, else the session."""
+    if account != ABSENT:
+        return ACCOUNT
+    return _ADDRESS if address != ABSENT else _SESSION
+
+
+@compiled
+def _write_group_texts(text: Text, start: NDArray[np.int64], size: NDArray[np.int64], row: int, asn: int) -> None:
+    """Write the values of the ASN and of the fingerprint within it, where there are such."""
+    if asn == ABSENT:
+        return
+    at = row * ROOM + ASN_AT
+    start[row, Field.ASN], size[row, Field.ASN] = at, write_number(text, at, asn) - at
+    length = size[row, Field.FINGERPRINT]
+    if length != ABSENT and length <= FINGERPRINT_MAX:
+        begin = row * ROOM + FINGERPRINT_ASN_AT
+        end = copy(text, start[row, Field.FINGERPRINT], length, text, begin)
+        text[end] = _AT
+        end = copy(text, at, size[row, Field.ASN], text, end + 1)
+        start[row, Field.FINGERPRINT_ASN], size[row, Field.FINGERPRINT_ASN] = begin, end - begin
+
+
+@compiled
+def _is_new_cell(cells: NDArray[np.uint64], key: np.uint64) -> bool:
+    """Whether no touch before had the key; enters it."""
+    mask = len(cells) - 1
+    place = signed(key & np.uint64(mask))
+    while cells[place] != 0:
+        if cells[place] == key:
+            return False
+        place = (place + 1) & mask
+    cells[place] = key
+    return True
+
+
+@compiled
+def _key(
+    text: Text, start: NDArray[np.int64], size: NDArray[np.int64], row: int, scope: int
+) -> tuple[np.uint64, np.uint64]:
+    """Key of an event's actor, and of the actor with which it has its home."""
+    field = FIELDS[scope]
+    key = of_scope(xxh64(text, start[row, field], size[row, field], np.uint64(scope + 1)), scope + 1)
+    if scope == _SESSION and size[row, Field.USER] != ABSENT:
+        account = xxh64(text, start[row, Field.USER], size[row, Field.USER], np.uint64(ACCOUNT + 1))
+        account = of_scope(account, ACCOUNT + 1)
+        return of_scope(key_within(key, account), scope + 1), account
+    return key, key
+
+
+@compiled
+def _concerns(scope: int, chief: int, touch: bool, wide: bool) -> bool:
+    """Whether an event with such items leaves a sighting of its actor of a scope."""
+    return scope == chief or wide or (touch and scope >= _GROUPS)
+
+
+@compiled
+def _find(
+    text: Text,
+    start: NDArray[np.int64],
+    size: NDArray[np.int64],
+    asn: NDArray[np.int64],
+    first: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    time_us: NDArray[np.int64],
+    of: NDArray[np.int32],
+    chiefs: NDArray[np.int8],
+    addresses: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    origin: NDArray[np.int32],
+    totals: NDArray[np.int64],
+    table: NDArray[np.int32],
+    cells: NDArray[np.uint64],
+) -> None:
+    count = 0
+    for row in range(len(asn)):
+        items = first[row + 1] - first[row]
+        if items == 0:
+            continue
+        touch, query = kind[first[row]] == _TOUCH, kind[first[row]] == _QUERY
+        if size[row, Field.ADDRESS] != ABSENT:
+            addresses[row] = _key(text, start, size, row, _ADDRESS)[0]
+        chief = _principal(size[row, Field.USER], size[row, Field.ADDRESS])
+        if touch:
+            who = _key(text, start, size, row, chief)[0]
+            client = xxh64(
+                text, start[row, Field.FINGERPRINT], max(size[row, Field.FINGERPRINT], 0), np.uint64(_FINGERPRINT + 1)
+            )
+            cell = mix(who ^ mix(addresses[row] ^ mix(client ^ np.uint64(time_us[row] // CELL_US))))
+            if not _is_new_cell(cells, cell | np.uint64(1)):
+                continue
+        chiefs[row] = chief
+        _write_group_texts(text, start, size, row, asn[row])
+        profiles = items - query
+        for scope in range(SCOPES):
+            if size[row, FIELDS[scope]] == ABSENT or not _concerns(scope, chief, touch, not touch and profiles > 0):
+                continue
+            key, home = _key(text, start, size, row, scope)
+            place = _find_in(table, keys, key)
+            actor = table[place]
+            if actor == ABSENT:
+                actor = count
+                count += 1
+                table[place] = actor
+                owner = destination(home, len(totals))
+                keys[actor] = key
+                origin[actor, OWNER], origin[actor, PLACE] = owner, totals[owner, _COUNT]
+                origin[actor, EVENT], origin[actor, SCOPE] = row, scope
+                totals[owner, _COUNT] += 1
+                totals[owner, _TEXT_BYTES] += size[row, FIELDS[scope]]
+            of[row, scope] = actor
+            totals[origin[actor, OWNER], _ROWS] += profiles + (query and scope == chief)
+            if scope == chief:
+                totals[origin[actor, OWNER], _DETAILS] += items
+
+
+def find_members(
+    events: Events, shown: Disclosures, actors: Actors, created_s: NDArray[np.uint32], time_us: NDArray[np.int64]
+) -> Members:
+    """Principals without an account, or with a young one, for each destination of a group that they came through."""
+    destinations = len(actors.totals)
+    apart = actors.chief != ACCOUNT
+    young = (created_s > 0) & (time_us // 1_000_000 - created_s.astype(np.int64) < YOUNG_S)
+    rows = np.flatnonzero((actors.chief != ABSENT) & (apart | young) & (shown.kind_of_first() != _TOUCH))
+    groups = SCOPES - _GROUPS
+    seen = np.zeros(1 << (2 * rows.size * groups + 1).bit_length(), np.uint64)
+    found = np.empty((rows.size * groups, 2), np.int64)
+    count = _find_members(rows, actors.chief, actors.of, actors.key, actors.origin, seen, found)
+    found = found[:count][np.argsort(found[:count, 0], kind="stable")]
+    row, chief = found[:, 1], actors.chief[found[:, 1]].astype(np.int64)
+    field = FIELDS[chief]
+    size = events.size[row, field]
+    first = np.searchsorted(found[:, 0], np.arange(destinations + 1))
+    ends = np.cumsum(size)
+    text_first = np.concatenate(([0], ends))[first]
+    text = np.empty(int(text_first[-1]), np.uint8)
+    _copy_all(events.text, events.start[row, field], size, text)
+    text_end = (ends - text_first[found[:, 0]]).astype(np.uint32)
+    return Members(first, text_first, actors.key[actors.of[row, chief]], (chief + 1).astype(np.uint8), text_end, text)
+
+
+@compiled
+def _find_members(
+    rows: NDArray[np.int64],
+    chiefs: NDArray[np.int8],
+    of: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    origin: NDArray[np.int32],
+    seen: NDArray[np.uint64],
+    found: NDArray[np.int64],
+) -> int:
+    count = 0
+    for row in rows:
+        who = keys[of[row, chiefs[row]]]
+        for scope in range(_GROUPS, SCOPES):
+            if of[row, scope] == ABSENT:
+                continue
+            owner = origin[of[row, scope], OWNER]
+            if _is_new_cell(seen, mix(who ^ mix(np.uint64(owner + 1))) | np.uint64(1)):
+                found[count, 0], found[count, 1] = owner, row
+                count += 1
+    return count
+
+
+@compiled
+def _copy_all(text: Text, starts: NDArray[np.int64], sizes: NDArray[np.int64], into: Text) -> None:
+    at = 0
+    for k in range(starts.size):
+        at = copy(text, starts[k], sizes[k], into, at)

@@ -1,0 +1,250 @@
+"""Groups as actors: limits, who counts, and who may be blocked."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from detectors.cohort import Config
+from schemas.sighting import Kind
+from tests.detectors.columns_of import START_S, columns_of
+from tests.detectors.groups_of import (
+    BLOCK,
+    CELL_S,
+    DAY_S,
+    ENOUGH,
+    MODEL,
+    NEW,
+    OLD,
+    RARE,
+    SOME,
+    evidence,
+    first_block,
+    fleet,
+    group,
+    judge,
+    total,
+)
+
+
+class TestLimits:
+    """One below, and at."""
+
+    def test_alert_and_block(self) -> None:
+        """A fleet is found by the contact after the one that passes the limit, and blocked at 17."""
+        found = evidence(fleet(60))
+        assert int(np.flatnonzero(found.level >= 1)[0]) == ENOUGH
+        assert first_block(found) == BLOCK
+        assert found.level[ENOUGH] == pytest.approx(ENOUGH * RARE / 14.0, rel=1e-3)
+        assert found.profiles[ENOUGH] == ENOUGH + 1
+        assert set(found.since_us.tolist()) == {START_S * 1_000_000}
+
+    @pytest.mark.parametrize(("members", "level"), [(1, 1 / 3), (2, 2 / 3), (3, 100 * RARE / 14.0)])
+    def test_members(self, members: int, level: float) -> None:
+        """What fewer than three do is not a group's."""
+        assert evidence(fleet(101, members)).level[-1] == pytest.approx(level, rel=0.01)
+
+    def test_profiles(self) -> None:
+        """Nine profiles are too few however rare they are, ten are enough."""
+        found = evidence(fleet(12), limit=7.0, mix=0.1)
+        assert (found.level >= 1).tolist() == [False] * 9 + [True] * 3
+        assert found.level[8] == pytest.approx(0.9)
+
+    def test_configured(self) -> None:
+        """The operator's limits hold."""
+        found = evidence(fleet(60), limit=20.0, members_min=5, profiles_min=40)
+        assert int(np.flatnonzero(found.level >= 1)[0]) == 39
+        assert evidence(fleet(60), members_min=6).level.max() == pytest.approx(5 / 6)
+
+
+class TestWhoCounts:
+    """Subsets of members."""
+
+    @pytest.mark.parametrize(("flags", "subset"), [(0, 0), (NEW, 1), (OLD, 1)])
+    def test_bare(self, flags: int, subset: int) -> None:
+        """Strangers, and accounts of any age, without furniture: ground for a block."""
+        found = evidence(fleet(60, flags=flags))
+        assert found.numbers["subset"][first_block(found)] == subset
+        assert first_block(found) == BLOCK
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"first": 0}, {"kind": Kind.SEARCH}, {"kind": Kind.LOOKUP}, {"kind": Kind.TOUCH},
+            {"popularity": SOME},
+        ],
+    )  # fmt: skip
+    def test_nobody(self, given: dict[str, Any]) -> None:
+        """Profiles met again, what the platform picked, and popular profiles do not."""
+        found = evidence(fleet(60, **given))
+        assert not found.level.any()
+        assert not found.may_block.any()
+        assert not found.numbers["contributes"].any()
+
+    def test_other_actors(self) -> None:
+        """An account's own rows are not a group's."""
+        found = evidence(columns_of([*range(60)]))
+        assert not found.level.any()
+        assert not found.numbers["behind"].any()
+
+    def test_furnished_strangers_do_not(self) -> None:
+        """Who once asked for anything else is no member of (a) or (b) any more: colleagues of one trade are none."""
+        touch = group([-1.0] * 5, 100 + np.arange(5), kind=Kind.TOUCH)
+        for flags in (0, OLD):
+            of = judge()
+            of.judge(touch, MODEL)
+            found = of.judge(fleet(60, flags=flags), MODEL)
+            assert not found.level.any()
+            assert not found.numbers["contributes"].any()
+
+    def test_furnished_accounts_alert_only(self) -> None:
+        """New accounts that load pages are spoken of as (c), never blocked."""
+        of = judge()
+        of.judge(group([-1.0] * 5, 100 + np.arange(5), kind=Kind.TOUCH), MODEL)
+        found = of.judge(fleet(60, flags=NEW), MODEL)
+        assert int(np.flatnonzero(found.level >= 1)[0]) == ENOUGH - 1
+        assert set(found.numbers["subset"].tolist()) == {2}
+        assert not found.may_block.any()
+        assert found.numbers["contributes"].all()
+
+    def test_young_turn_popular(self) -> None:
+        """(c) is floored at each contact and starts afresh."""
+        columns = group([*range(6)], [0, 1, 2, 0, 1, 2], flags=NEW, popularity=[0, SOME, SOME, SOME, 0, 0])
+        of = judge()
+        found = of.judge(columns, MODEL)
+        assert total(of, 2) == pytest.approx(2 * RARE, rel=1e-4)
+        assert found.numbers["members"][-1] == 2
+        assert found.profiles[-1] == 2
+        assert found.since_us[-1] == (START_S + 4) * 1_000_000
+
+    def test_names(self) -> None:
+        """Rows that add evidence say so, popular and repeated profiles do not."""
+        columns = group([0, 1, 2, 3], [0, 1, 2, 3], popularity=[0, SOME, 0, 0], profile=[7, 8, 9, 9])
+        assert evidence(columns).numbers["contributes"].tolist() == [1, 0, 1, 0]
+
+    def test_one_evening(self) -> None:
+        """An unknown profile that everybody looks at in a row counts once."""
+        of = judge()
+        of.judge(group(np.arange(200.0) * CELL_S, np.arange(200), profile=77), MODEL)
+        assert total(of) == pytest.approx(RARE, rel=0.01)
+
+
+class TestLogIns:
+    """A group with log-ins behind it must have been known for a day."""
+
+    @pytest.mark.parametrize(("age_s", "blocked"), [(DAY_S - 1, False), (DAY_S, True)])
+    @pytest.mark.parametrize("flags", [OLD, 0])
+    def test_known(self, age_s: int, blocked: bool, flags: int) -> None:
+        """With a log-in that loads pages it is blocked from the second day on, without at once."""
+        of = judge()
+        of.judge(group([0], [7], flags=flags), MODEL)
+        of.judge(group([10], [7], kind=Kind.TOUCH), MODEL)
+        before = of.judge(fleet(BLOCK + 2, from_s=age_s - (BLOCK + 2) * CELL_S), MODEL)
+        found = of.judge(fleet(1, from_s=age_s), MODEL)
+        assert bool(found.may_block[0]) is (blocked or flags == 0)
+        assert bool(before.may_block[-1]) is (flags == 0)
+        assert found.level[0] > Config().block_ratio
+
+    def test_their_own(self) -> None:
+        """The log-ins of accounts without furniture do not protect them; those with furniture are others."""
+        assert first_block(judge().judge(fleet(60, flags=OLD), MODEL)) == BLOCK
+        of = judge()
+        assert first_block(of.judge(fleet(60, flags=NEW), MODEL)) == BLOCK
+        of.judge(group([600], [100], kind=Kind.TOUCH), MODEL)
+        assert first_block(of.judge(fleet(60, from_s=610, members=4, flags=NEW), MODEL)) == -1
+
+
+class TestSuspects:
+    """Who is named to the next model, and what it is worth."""
+
+    KNOWN: Final = replace(MODEL, suspects=np.array([3, 5, 9], np.uint64))
+
+    def test_not_on_the_first_page(self) -> None:
+        """A member is suspect once a cell of its own has ended without furniture, popular or rare."""
+        found = evidence(group([0, 5, 10, 10, 20], [0, 0, 0, 1, 1]))
+        assert found.numbers["contributes"].all()
+        assert found.numbers["suspects"].tolist() == [0, 0, 1, 0, 1]
+
+    def test_nor_once_furnished(self) -> None:
+        """Whose page has loaded is none, however many rare profiles follow; a new account is once its own add up."""
+        for flags, suspect in ((OLD, False), (NEW, True), (0, False)):
+            of = judge()
+            of.judge(group([0], [7], flags=flags), MODEL)
+            of.judge(group([10], [7], kind=Kind.TOUCH), MODEL)
+            rows = range(20, 620, 10)
+            later = of.judge(group(rows, [7] * 60, flags=flags, profile=range(8, 68)), MODEL)
+            found = later.numbers["suspects"].astype(bool).tolist()
+            assert found[:2] == [False, False]
+            assert found[-1] == suspect
+
+    def test_only_who_adds(self) -> None:
+        """A popular profile makes no suspect."""
+        found = evidence(group([0, 10, 20, 30], [0] * 4, popularity=[0, 0, SOME, 0]))
+        assert found.numbers["suspects"].tolist() == [0, 1, 0, 1]
+
+    @pytest.mark.parametrize(
+        ("principal", "suspect"),
+        [(2, False), (3, True), (4, False), (5, True), (9, True), (10, False), (2**64 - 1, False)],
+    )
+    def test_prior(self, principal: int, suspect: bool) -> None:
+        """Suspects start with it, others with nothing; neither is an alert of its own."""
+        found = judge().judge(columns_of([0, 1], principal=principal), self.KNOWN)
+        assert found.moved is not None
+        assert found.nats is not None
+        assert found.moved.tolist() == [suspect] * 2
+        assert found.nats.tolist() == [7.0 * suspect] * 2
+        assert not found.level.any()
+        assert not found.numbers["suspects"].any()
+
+    @pytest.mark.parametrize(
+        "given", [{"first": 0}, {"kind": Kind.SEARCH}, {"kind": Kind.TOUCH}, {"principal_slot": -1}]
+    )
+    def test_no_prior(self, given: dict[str, Any]) -> None:
+        """Only first contacts by a view, on the principal's own rows."""
+        found = judge().judge(columns_of([0], principal=3, **given), self.KNOWN)
+        assert found.moved is not None
+        assert not found.moved.any()
+
+    def test_nobody_is(self) -> None:
+        """By a model without suspects nothing moves."""
+        found = judge().judge(columns_of([0], principal=0), MODEL)
+        assert found.moved is not None
+        assert not found.moved.any()
+
+    def test_configured(self) -> None:
+        """The operator sets the prior."""
+        found = judge(suspect_nats=3.0).judge(columns_of([0], principal=3), self.KNOWN)
+        assert found.nats is not None
+        assert found.nats.tolist() == [3.0]
+
+    def test_words(self) -> None:
+        """It says why, and to the person no number."""
+        of, columns = judge(), columns_of([0], principal=3)
+        why = of.detector.explain(columns, of.judge(columns, self.KNOWN), 0)
+        assert why.reason == "belongs to a group that was found within the last day: starts with evidence 7.0"
+        assert why.evidence == {"log_likelihood_ratio": 7.0, "group_found": 1}
+        assert not any(letter.isdigit() for letter in why.public_reason)
+
+
+class TestExplanation:
+    """What is said."""
+
+    def test_numbers(self) -> None:
+        """It names the subset, the sum and its limit, members and contacts, and who stands behind."""
+        columns = fleet(60)
+        of = judge()
+        of.judge(group([-100], [7], popularity=SOME), MODEL)
+        found = of.judge(columns, MODEL)
+        why = of.detector.explain(columns, found, ENOUGH)
+        assert why.evidence == {
+            "log_likelihood_ratio": pytest.approx(ENOUGH * RARE, rel=1e-3),
+            "limit": 14.0,
+            "subset": "visitors without log-in or furniture",
+            "members": 5,
+            "contacts": ENOUGH + 1,
+            "people_behind": 0,
+            "members_behind": 6,
+        }
+        assert why.reason.startswith("5 visitors without log-in or furniture share 26 first contacts")
+        assert not any(letter.isdigit() for letter in why.public_reason)

@@ -1,0 +1,163 @@
+"""One credential at many places, in columns written by hand."""
+
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import numpy as np
+import pytest
+
+from detectors.core.contract import Detector, DetectorConfig, Evidence
+from detectors.core.model import empty
+from detectors.credential_spread import Config, CredentialSpread
+from schemas.actor import Scope
+from schemas.sighting import Kind
+from tests.detectors.columns_of import Judge, columns_of
+
+Place = tuple[int, int, int]
+HOME, CARRIER, OFFICE, ABROAD = (1, 10, 1), (2, 20, 1), (3, 30, 1), (4, 40, 2)
+HOP: Final = float(np.log(0.5 / 0.03))
+FAR: Final = float(np.log(0.5 / 0.01))
+
+
+def judge_of(config: Config | None = None) -> Judge:
+    """The detector with state of its own."""
+    return Judge(cast("Detector[DetectorConfig]", CredentialSpread(config or Config())))
+
+
+def judged(places: list[Place], every_s: float = 10.0, config: Config | None = None, **given: Any) -> Evidence:
+    """Evidence at requests of one account from (address, asn, country) at a steady pace."""
+    address, asn, country = zip(*places, strict=True)
+    at_s = [n * every_s for n in range(len(places))]
+    columns = columns_of(at_s, address=list(address), asn=list(asn), country=list(country), **given)
+    return judge_of(config).judge(columns)
+
+
+def networks(count: int, rows: int, country: int = 1) -> list[Place]:
+    """Requests that go round ``count`` networks."""
+    return [(1 + n % count, 10 * (1 + n % count), country) for n in range(rows)]
+
+
+class TestHops:
+    """What a change of place is worth."""
+
+    def test_rotation_is_found_and_blocked(self) -> None:
+        """Four networks by turns are spoken of at the sixth request, and are ground for a block at the seventh."""
+        found = judged(networks(4, 10))
+        assert [int((found.level >= limit).argmax()) + 1 for limit in (1.0, 1.2)] == [6, 7]
+        assert found.may_block[6]
+
+    def test_two_places_by_turns(self) -> None:
+        """A phone beside a desktop, for hours, even abroad, stays silent."""
+        assert judged([HOME, CARRIER] * 200).level.max() < 1
+        assert judged([HOME, ABROAD] * 200).level.max() < 1
+
+    def test_who_moves_and_stays(self) -> None:
+        """From home by carrier to the office, some requests at each."""
+        assert judged([HOME] * 6 + [CARRIER] * 6 + [OFFICE] * 6 + [HOME] * 6).level.max() < 1
+
+    def test_country(self) -> None:
+        """A hop to another country weighs more than one within it."""
+        same, other = judged([HOME, CARRIER], 0.0), judged([HOME, ABROAD], 0.0)
+        assert float(same.numbers["across"][1]) == pytest.approx(HOP, rel=1e-6)
+        assert float(other.numbers["across"][1]) == pytest.approx(FAR, rel=1e-6)
+
+    @pytest.mark.parametrize(("gap_s", "counts"), [(3599, True), (3600, False)])
+    def test_an_hour_later(self, gap_s: int, counts: bool) -> None:
+        """An hour after the last request another place says nothing."""
+        assert bool(judged([HOME, ABROAD], gap_s).numbers["across"][1] > 0) == counts
+
+    def test_carrier(self) -> None:
+        """A carrier's changes within one network are a trait: capped, and never ground for a block."""
+        found = judged([(n + 1, 20, 1) for n in range(300)])
+        assert float(found.numbers["nats"].max()) == pytest.approx(4.0, abs=1e-3)
+        assert not found.may_block.any()
+
+
+class TestLimits:
+    """Plain limits within five minutes."""
+
+    @pytest.mark.parametrize(("rows", "speaks"), [(7, False), (8, True)])
+    def test_addresses(self, rows: int, speaks: bool) -> None:
+        """The eighth address of one network speaks."""
+        assert bool(judged([(n + 1, 20, 1) for n in range(rows)]).level[-1] >= 1) == speaks
+
+    @pytest.mark.parametrize(
+        ("config", "places", "below"),
+        [
+            (Config(networks=3, limit=1e6), [HOME, CARRIER, OFFICE], 2),
+            (Config(countries=2, limit=1e6), [HOME, ABROAD], 1),
+        ],
+    )
+    def test_networks_and_countries(self, config: Config, places: list[Place], below: int) -> None:
+        """Speaks at the limit and not one below it."""
+        assert judged(places, config=config).level[-1] >= 1
+        assert judged(places[:below], config=config).level[-1] < 1
+
+    @pytest.mark.parametrize(("every_s", "speaks"), [(300, True), (301, False)])
+    def test_window(self, every_s: int, speaks: bool) -> None:
+        """What was used more than five minutes ago no longer counts."""
+        config = Config(networks=2, limit=1e6)
+        assert bool(judged([HOME, CARRIER], every_s, config).level[-1] >= 1) == speaks
+
+    def test_learned_carrier(self) -> None:
+        """Addresses of a network that changes them for everybody are not counted."""
+        rows = [(n + 1, 20, 1) for n in range(40)]
+        first = judged(rows)
+        table = np.bincount(first.lessons["changes"][1:], minlength=512).astype(np.float64) * 10
+        model = replace(empty(), lessons={"credential_spread.changes": table})
+        address = [place[0] for place in rows]
+        columns = columns_of([10.0 * n for n in range(40)], address=address, asn=20, country=1)
+        assert first.level.max() >= 1
+        assert judge_of().judge(columns, model).level.max() < 0.5
+
+
+class TestRows:
+    """What counts."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [{"scope": Scope.IP}, {"principal_slot": [-1] * 10}, {"kind": Kind.SEARCH}, {"kind": Kind.LIST}],
+    )
+    def test_what_does_not(self, given: dict[str, Any]) -> None:
+        """Addresses as actors, actors beside the principal and results of a search."""
+        found = judged(networks(4, 10), **given)
+        assert found.moved is not None
+        assert not found.level.any()
+        assert not found.moved.any()
+
+    @pytest.mark.parametrize("kind", [Kind.VIEW, Kind.LOOKUP, Kind.QUERY, Kind.TOUCH])
+    def test_what_does(self, kind: Kind) -> None:
+        """Views, look-ups, searches, and touches."""
+        assert judged(networks(4, 10), kind=kind).level[-1] >= 1
+
+    def test_without_address(self) -> None:
+        """A request without an address says nothing."""
+        assert not judged([(0, 10 * n, n) for n in range(1, 9)]).level.any()
+
+    def test_cut_anywhere_and_late(self) -> None:
+        """The same however rows are cut, and finite where time runs backwards."""
+        at_s = [0.0, 10, 5, 4000, 3990, 4001, 4002, 90_000, 80_000, 90_001]
+        columns = columns_of(
+            at_s, address=[1, 2, 3, 4, 1, 5, 6, 7, 8, 9], asn=[1, 2, 3, 4, 1, 5, 6, 7, 8, 9], country=1
+        )
+        whole = judge_of().judge(columns)
+        parts = judge_of()
+        cut = [parts.judge(_rows(columns, slice(n, n + 1))).level for n in range(len(at_s))]
+        assert np.concatenate(cut).tolist() == whole.level.tolist()
+        assert np.isfinite(whole.level).all()
+        assert (whole.since_us <= columns.time_us).all()
+
+    def test_explained(self) -> None:
+        """Numbers for the operator, none for the person."""
+        places = networks(4, 8)
+        columns = columns_of([0.0] * 8, address=[p[0] for p in places], asn=[p[1] for p in places], country=1)
+        detector = CredentialSpread(Config())
+        why = detector.explain(columns, Judge(cast("Detector[DetectorConfig]", detector)).judge(columns), 7)
+        assert why.evidence["networks"] == 4
+        assert "4 networks" in why.reason
+        assert not any(letter.isdigit() for letter in why.public_reason)
+
+
+def _rows(columns: Any, part: slice) -> Any:
+    names = [name for name in columns.__dataclass_fields__ if name != "tiers"]
+    return replace(columns, **{name: getattr(columns, name)[part] for name in names})

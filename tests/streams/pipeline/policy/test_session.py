@@ -1,0 +1,200 @@
+"""A stolen session is blocked in place of its account, where the account has another one in use."""
+
+from typing import Final
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.actor import Actor, Scope
+from schemas.alert import Alert
+from schemas.block import Action, Block
+from schemas.mode import Mode
+from schemas.sighting import Flag
+from streams import config
+from streams.pipeline.assess.enforcement import Enforcement, principals
+from streams.pipeline.policy.decide import Decision, Lift
+from streams.pipeline.policy.session import KEPT, RECENT_S
+from streams.pipeline.rows import Rows
+from streams.settings import FusionSettings, PolicySettings, Settings
+from tests import days
+from tests.requests import START_S, request_of, views
+from tests.streams.pipeline.rows_of import ACCOUNT, START_US, rows_of
+from tests.streams.pipeline.staged import Scripted, Staged
+
+SETTINGS: Final = Settings(
+    fusion=FusionSettings(limit=10, block_limit=10, floor=7, until_fitted=Mode.ENFORCE, sightings_min=1)
+)
+OWN, STOLEN = 1, 2
+"""Slots of the account's two sessions."""
+SECOND_US: Final = 1_000_000
+Use = tuple[int, int, float]
+"""Slot of the session, seconds since the start, evidence of the account after it; below 0 for none that is new."""
+
+
+def staged(uses: list[Use], settings: Settings = SETTINGS) -> tuple[Staged, Rows]:
+    """The account's row and the session's of each use."""
+    rows = rows_of(
+        [START_US + at_s * SECOND_US for _, at_s, _ in uses for _ in range(2)],
+        slots=[slot for session, _, _ in uses for slot in (0, session)],
+        flags=[ACCOUNT, Flag.LOGGED_IN] * len(uses),
+        offsets=[number for number in range(len(uses)) for _ in range(2)],
+    )
+    nats = [value for _, _, nats in uses for value in (nats, -1.0)]
+    return Staged((Scripted("d", (), nats), Mode.ENFORCE), settings=settings), rows
+
+
+def blocked(uses: list[Use], settings: Settings = SETTINGS) -> list[str]:
+    """Keys of the actors that are blocked."""
+    one, rows = staged(uses, settings)
+    return [each.actor.key for each in one.decide(rows) if isinstance(each, Block) and each.action is Action.BLOCK]
+
+
+class TestNarrowest:
+    """Who is blocked."""
+
+    def test_a_stolen_session(self) -> None:
+        """All evidence came through it, and the owner was here today: the session is blocked and the account is not."""
+        assert blocked([(OWN, 0, -1), (STOLEN, 10, 5), (STOLEN, 20, 12)]) == ["session:a2"]
+
+    def test_what_a_thief_leaves(self) -> None:
+        """The owner comes back, hours later, to an account full of evidence: a challenge at most, for a day."""
+        uses: list[Use] = [(OWN, 0, -1), (STOLEN, 20, 12)]
+        assert blocked([*uses, (OWN, 20_000, 12.5)]) == ["session:a2"]
+        assert blocked([*uses, (OWN, 20 + 3_600 + RECENT_S, 12.5)]) == ["session:a2", "account:a0"]
+
+    def test_the_only_session(self) -> None:
+        """Without another one in use it is the account that scrapes."""
+        assert blocked([(STOLEN, 10, 5), (STOLEN, 20, 12)]) == ["account:a0"]
+
+    @pytest.mark.parametrize(("away_s", "key"), [(RECENT_S, "session:a2"), (RECENT_S + 1, "account:a0")])
+    def test_in_use(self, away_s: int, key: str) -> None:
+        """Another one was used within a day."""
+        assert blocked([(OWN, 0, -1), (STOLEN, away_s, 12)]) == [key]
+
+    @pytest.mark.parametrize(("own", "key"), [(2.0, "session:a2"), (2.1, "account:a0")])
+    def test_share(self, own: float, key: str) -> None:
+        """Evidence of both sessions: four fifths must have come through the one."""
+        assert blocked([(OWN, 0, own), (STOLEN, 0, 10.0)]) == [key]
+
+    def test_its_share_is_policy(self) -> None:
+        """How much it must carry is configured."""
+        strict = replace(SETTINGS, policy=PolicySettings(session_share=1.0))
+        uses: list[Use] = [(OWN, 0, 1.0), (STOLEN, 0, 10.0)]
+        assert (blocked(uses), blocked(uses, strict)) == (["session:a2"], ["account:a0"])
+
+    def test_evidence_of_before_fades(self) -> None:
+        """What the owner's session brought two weeks ago hardly counts beside what the other one brings today."""
+        long_s = 14 * RECENT_S
+        assert blocked([(OWN, 0, 9.0), (OWN, long_s, -1), (STOLEN, long_s + 9, 12.0)]) == ["session:a2"]
+        assert blocked([(OWN, 0, 9.0), (OWN, 5, -1), (STOLEN, 9, 12.0)]) == ["account:a0"]
+
+    def test_the_alert_is_on_the_account(self) -> None:
+        """Whose incident it is; the block of the session names it."""
+        one, rows = staged([(OWN, 0, -1), (STOLEN, 10, 12)])
+        made = one.decide(rows)
+        [alert], [block] = ([each for each in made if isinstance(each, kind)] for kind in (Alert, Block))
+        assert isinstance(alert, Alert)
+        assert isinstance(block, Block)
+        assert (alert.actor, block.actor) == (Actor("account", "a0"), Actor("session", "a2"))
+        assert block.incident == alert.incident
+
+
+class TestSessions:
+    """What is known of the sessions at each row."""
+
+    def test_rows(self) -> None:
+        """The session that carries most, on the account's rows alone, whichever it was that asked."""
+        one, rows = staged([(OWN, 0, 4.0), (STOLEN, 1, 12.0), (OWN, 2, -1)])
+        found = one.evaluate(rows).case.sessions
+        assert found.slot.tolist() == [OWN, -1, STOLEN, -1, STOLEN, -1]
+        assert found.share[[0, 2, 4]].tolist() == pytest.approx([1.0, 2 / 3, 2 / 3], abs=1e-4)
+        assert found.others.tolist() == [False, False, True, False, True, False]
+
+    def test_so_many(self) -> None:
+        """Of an account's sessions those used last are told apart; what a forgotten one brought is nobody's."""
+        sessions = range(1, KEPT + 2)
+        one = Staged((Scripted("d"), Mode.ENFORCE), scopes=[Scope.ACCOUNT, *[Scope.SESSION] * (KEPT + 1)])
+        rows = rows_of(
+            [START_US + n for n in sessions for _ in range(2)],
+            slots=[slot for session in sessions for slot in (0, session)],
+            flags=[ACCOUNT, int(Flag.LOGGED_IN)] * (KEPT + 1),
+            offsets=[n for n in sessions for _ in range(2)],
+        )
+        one.evaluate(rows)
+        held = one.assessor.actors.principals.columns["last_session"][0]
+        assert (held - 1).tolist() == list(sessions)[:0:-1]
+
+    def test_an_account_without_a_session(self) -> None:
+        """A request that names none belongs to none, though the next one's rows follow."""
+        one, _ = staged([(OWN, 0, 4.0)])
+        rows = rows_of(
+            [START_US] * 3, slots=[0, 0, OWN], flags=[ACCOUNT, ACCOUNT, int(Flag.LOGGED_IN)], offsets=[0, 1, 1]
+        )
+        assert one.evaluate(rows).case.sessions.slot.tolist() == [-1, OWN, -1]
+
+    @pytest.mark.parametrize("cut", [1, 2, 3])
+    def test_cut_anywhere(self, cut: int) -> None:
+        """Shares and others do not depend on batches."""
+        uses: list[Use] = [(OWN, 0, 3.0), (STOLEN, 1, 6.0), (STOLEN, 2, 9.0), (OWN, 3, 10.0)]
+        one, rows = staged(uses)
+        whole = one.evaluate(rows).case.sessions
+        parts = []
+        two, _ = staged(uses)
+        for part, script in ((slice(0, 2 * cut), uses[:cut]), (slice(2 * cut, None), uses[cut:])):
+            detector = two.assessor._detectors[0][0]
+            assert isinstance(detector, Scripted)
+            detector._nats = [value for _, _, nats in script for value in (nats, -1.0)]
+            parts.append(two.evaluate(rows.pick(part)).case.sessions)
+        assert [x for part in parts for x in part.share.tolist()] == whole.share.tolist()
+        assert [x for part in parts for x in part.others.tolist()] == whole.others.tolist()
+
+
+def records() -> list[bytes]:
+    """An owner who looks at one profile, and a thief who looks at every one after the other."""
+    return [
+        request_of(START_S, "friend", account="u1", session="own"),
+        *views(START_S + 60, 40, account="u1", session="stolen", first=100),
+        request_of(START_S + 200, "friend", account="u1", session="own"),
+    ]
+
+
+TEXT: Final = """
+[policy]
+block_s = 600
+[detectors.id_walk]
+mode = "enforce"
+cap = 40
+[fusion]
+until_fitted = "enforce"
+"""
+
+
+def replayed(values: list[bytes], step: int = 10_000) -> tuple[list[Decision], list[int]]:
+    """Decisions, and offsets of the requests that were denied, where blocks are fed back."""
+    denied: list[int] = []
+
+    def seen(rows: Rows, allowed: bool) -> None:
+        denied.extend([] if allowed else principals(rows).offset.tolist())
+
+    flow = days.pipeline(config.parse(TEXT), only="id_walk", judge=Enforcement(seen, enforce=True))
+    return days.run_whole(flow, values, step), sorted(denied)
+
+
+class TestWholeWay:
+    """With requests through the pipeline."""
+
+    @pytest.mark.parametrize("step", [1, 7, 100])
+    def test_the_owner_goes_on(self, step: int) -> None:
+        """The thief is denied from the deciding event on, the owner's last visit is served."""
+        made, denied = replayed(records(), step)
+        assert {block.actor.key for block in days.blocks(made) if block.action is Action.BLOCK} == {"session:stolen"}
+        assert denied
+        assert denied == list(range(denied[0], 41))
+
+    @pytest.mark.parametrize("step", [1, 100])
+    def test_lifted_before_the_next(self, step: int) -> None:
+        """A session's block that has ended is lifted before its next one, however records are cut into batches."""
+        again = views(START_S + 1_500, 40, account="u1", session="stolen", first=200)
+        made, _ = replayed([*records(), *again], step)
+        of_session = [one for one in made if one.actor.key == "session:stolen" and not isinstance(one, Alert)]
+        assert [isinstance(one, Lift) for one in of_session][:3] == [False, True, False]
