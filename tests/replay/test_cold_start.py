@@ -59,3 +59,10 @@ def test_what_cannot_be_seen_is_said(judged: Replay) -> None:
     """The report names the detectors that have yet to learn, and that the sum over all is not fitted."""
     blind = " ".join(judged.report.blind)
     assert all(name in blind for name in ("long_tail", "cohort", "bare_view"))
+
+
+def test_reasons_are_said_once(judged: Replay) -> None:
+    """However many detectors stand behind a block, its reason says no sentence twice."""
+    sentences = [block.reason.split("; ") for block in judged.blocks]
+    assert any(len(block.detectors) > 1 for block in judged.blocks)
+    assert all(len(said) == len(set(said)) for said in sentences)

@@ -11,7 +11,7 @@ from detectors.core.model import BEYOND, ENOUGH, SHARE, Model, tail
 from detectors.core.popularity import members_estimate
 from schemas.mode import Mode
 from streams.pipeline.model.models import LAG, Models
-from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY
+from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY, limit_of
 from streams.settings import FusionSettings, Settings
 
 BY_POPULARITY: Final = ("long_tail", "cohort")
@@ -109,23 +109,18 @@ def _population(name: str, model: Model, settings: FusionSettings) -> Population
     peaks = model.peaks.get(name)
     days = 0.0 if peaks is None else float(peaks.sum())
     ends = None if peaks is None or days <= 0 else tail(peaks, max(SHARE, min(BEYOND / days, 1.0)))
-    alert = model.limit(name, settings.budget, settings.limit)
-    block = model.limit(name, settings.block_budget, settings.block_limit)
-    why = "" if alert.fitted else f"{days:.0f} of {ENOUGH} principal-days; the configured limits hold"
-    if not alert.fitted and model.limit(EVERYBODY, settings.budget, settings.limit).fitted:
-        alert = model.limit(EVERYBODY, settings.budget, settings.limit)
-        block = model.limit(EVERYBODY, settings.block_budget, settings.block_limit)
-        why = f"{days:.0f} of {ENOUGH} principal-days; the limits of {EVERYBODY} hold"
-    alert_nats, block_nats = alert.value, block.value
-    if alert.fitted:
-        alert_nats, block_nats = max(alert_nats, settings.floor), max(block_nats, settings.block_floor)
+    alert = limit_of(model, name, settings.budget, settings.limit, settings.floor)
+    block = limit_of(model, name, settings.block_budget, settings.block_limit, settings.block_floor)
+    own = model.limit(name, settings.budget, settings.limit).fitted
+    held = f"the limits of {EVERYBODY} hold" if alert.fitted else "the configured limits hold"
+    why = "" if own else f"{days:.0f} of {ENOUGH} principal-days; {held}"
     return Population(
         name,
         days,
         None if ends is None else ends[0],
         None if ends is None else ends[1],
-        alert_nats,
-        max(block_nats, alert_nats),
+        alert.value,
+        max(block.value, alert.value),
         alert.fitted,
         why,
     )

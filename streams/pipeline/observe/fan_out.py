@@ -26,7 +26,7 @@ from streams.pipeline.observe.naming import (
     SCOPE,
     SCOPES,
     YOUNG_S,
-    Members,
+    Named,
     find_actors,
     find_members,
 )
@@ -73,20 +73,6 @@ class Known(NamedTuple):
     shown: NDArray[np.uint16]
 
 
-class Named(NamedTuple):
-    """Columns of the actors that sightings point to, by destination as they do."""
-
-    first: NDArray[np.int64]
-    """[destinations + 1] where the actors of each destination begin."""
-    text_first: NDArray[np.int64]
-    """[destinations + 1] where the texts of each destination begin."""
-    key: NDArray[np.uint64]
-    scope: NDArray[np.uint8]
-    text_end: NDArray[np.uint32]
-    """Within the texts of its destination."""
-    text: Text
-
-
 class Tiers(NamedTuple):
     """Account tiers of n events."""
 
@@ -102,7 +88,9 @@ class FannedOut(NamedTuple):
     rows: Rows
     known: Known
     named: Named
-    members: Members
+    """Those that sightings point to."""
+    members: Named
+    """Principals to be named as members of groups."""
     tiers: Tiers
 
 

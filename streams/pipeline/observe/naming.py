@@ -55,15 +55,17 @@ _TEXT_BYTES: Final = 2
 _DETAILS: Final = 3
 
 
-class Members(NamedTuple):
-    """Principals to be named in the messages of d destinations, by destination."""
+class Named(NamedTuple):
+    """Columns of actors with their texts, by destination."""
 
     first: NDArray[np.int64]
-    """[d + 1] where those of each destination begin."""
+    """[destinations + 1] where the actors of each destination begin."""
     text_first: NDArray[np.int64]
+    """[destinations + 1] where the texts of each destination begin."""
     key: NDArray[np.uint64]
     scope: NDArray[np.uint8]
     text_end: NDArray[np.uint32]
+    """Within the texts of its destination."""
     text: Text
 
 
@@ -232,7 +234,7 @@ def _find(
 
 def find_members(
     events: Events, shown: Disclosures, actors: Actors, created_s: NDArray[np.uint32], time_us: NDArray[np.int64]
-) -> Members:
+) -> Named:
     """Principals without an account, or with a young one, for each destination of a group that they came through."""
     destinations = len(actors.totals)
     apart = actors.chief != ACCOUNT
@@ -252,7 +254,7 @@ def find_members(
     text = np.empty(int(text_first[-1]), np.uint8)
     _copy_all(events.text, events.start[row, field], size, text)
     text_end = (ends - text_first[found[:, 0]]).astype(np.uint32)
-    return Members(first, text_first, actors.key[actors.of[row, chief]], (chief + 1).astype(np.uint8), text_end, text)
+    return Named(first, text_first, actors.key[actors.of[row, chief]], (chief + 1).astype(np.uint8), text_end, text)
 
 
 @compiled

@@ -123,7 +123,7 @@ class Episode:
             decided_at=format_time(moment.decided_us),
             until=format_time(until_us),
             detectors=sorted(why),
-            reason="; ".join(why[name] for name in sorted(why)),
+            reason="; ".join(dict.fromkeys(why[name] for name in sorted(why))),
             public_reason=public,
             exposure=self.exposure,
             collateral=Collateral(accounts),

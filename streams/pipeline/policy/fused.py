@@ -41,9 +41,9 @@ class Limits:
     def of(cls, settings: FusionSettings, model: Model, tiers: Sequence[str]) -> "Limits":
         """Limits by a model."""
         names = [population(Scope.ACCOUNT, tier) for tier in tiers] + [ADDRESSES]
-        alert = [_limit(model, name, settings.budget, settings.limit, settings.floor) for name in names]
+        alert = [limit_of(model, name, settings.budget, settings.limit, settings.floor) for name in names]
         block = [
-            _limit(model, name, settings.block_budget, settings.block_limit, settings.block_floor) for name in names
+            limit_of(model, name, settings.block_budget, settings.block_limit, settings.block_floor) for name in names
         ]
         return cls(
             np.array([limit.value for limit in alert]),
@@ -56,7 +56,8 @@ class Limits:
         return np.where(columns.scope == Scope.ACCOUNT, columns.tier.astype(np.int64), self.alert.size - 1)
 
 
-def _limit(model: Model, name: str, budget: float, fallback: float, floor: float) -> Limit:
+def limit_of(model: Model, name: str, budget: float, fallback: float, floor: float) -> Limit:
+    """Limit of a population: fitted to itself, else to everybody, and then not below ``floor``; else ``fallback``."""
     found = model.limit(name, budget, fallback)
     if not found.fitted:
         found = model.limit(EVERYBODY, budget, fallback)
