@@ -39,6 +39,9 @@ bench: $(READY) ## events/s of each stage and end to end, bytes per actor: a tab
 evaluate: $(READY) ## scrapers found, profiles leaked, people hurt over simulated days: tables and build/evaluate
 	@$(RUN) -m tests.evaluate $(ARGS)
 
+faults: $(READY) ## hurt workers and brokers again and again on real Kafka, compare with an undisturbed run (ARGS='--faults 200 --seed 1')
+	@$(RUN) -m tests.faults $(ARGS)
+
 lock: ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade: to the newest)
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
@@ -72,4 +75,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo kafka-up kafka-down test check format bench evaluate lock clean format-check lint types help
+.PHONY: demo kafka-up kafka-down test check format bench evaluate faults lock clean format-check lint types help

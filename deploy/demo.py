@@ -23,6 +23,7 @@ from schemas import topic
 from schemas.errors import WeirError
 from streams import config
 from streams.live import topics
+from streams.live.connection import for_kafka_python
 from streams.offline.report import people_table, scraper_table
 from streams.offline.simulate import PRESETS, simulate
 from streams.offline.truth import Truth
@@ -74,7 +75,7 @@ def broker(bootstrap: str | None) -> Iterator[str]:
 def run(bootstrap: str, arguments: argparse.Namespace, console: Console) -> int:
     """Worker up, day through, summary out."""
     settings, file = configure(bootstrap)
-    topics.create(bootstrap, topics.layouts(settings))
+    topics.create(settings.kafka, topics.layouts(settings))
     with worker(file) as process:
         console.print("simulating two days of 2,000 people, and starting a worker (it compiles itself the first time)")
         day = simulate(replace(PRESETS["demo"], seed=arguments.seed))
@@ -163,9 +164,9 @@ class Judged:
         kafka = self._settings.kafka
         names = (self._settings.input.topic, kafka.prefix + topic.ACTIVITY.name)
         partitions = [TopicPartition(name, number) for name in names for number in range(kafka.partitions)]
-        with contextlib.closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap)) as consumer:
+        with contextlib.closing(KafkaConsumer(**for_kafka_python(kafka))) as consumer:
             ends = consumer.end_offsets(partitions)
-        with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap)) as admin:
+        with contextlib.closing(KafkaAdminClient(**for_kafka_python(kafka))) as admin:
             found = admin.list_group_offsets({kafka.application: None})[kafka.application]
         # Not equality: the embedded broker tells an end that lies one batch back.
         return all(ends[each] == 0 or (each in found and found[each].offset >= ends[each]) for each in partitions)

@@ -15,6 +15,7 @@ from schemas import topic
 from schemas.alert import ALERT_CODEC, Alert, AlertStatus
 from schemas.block import Block, decode_block
 from schemas.event_time import parse_time_us
+from streams.live.connection import for_aiokafka
 from streams.offline.simulate import Day
 from streams.offline.simulate.traffic import Event
 from streams.offline.truth import Truth
@@ -69,7 +70,7 @@ class Platform:
 
     async def _send(self, pace: Pace) -> None:
         kafka = self.settings.kafka
-        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, linger_ms=10, max_batch_size=256 << 10)
+        producer = AIOKafkaProducer(**for_aiokafka(kafka), linger_ms=10, max_batch_size=256 << 10)
         await producer.start()
         try:
             labels = self.day.labels
@@ -106,7 +107,7 @@ class Platform:
         consumer = AIOKafkaConsumer(
             kafka.prefix + topic.ALERTS.name,
             kafka.prefix + topic.BLOCKS.name,
-            bootstrap_servers=kafka.bootstrap,
+            **for_aiokafka(kafka),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )

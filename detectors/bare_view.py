@@ -92,7 +92,7 @@ def _judge(
     waiting_agent: NDArray[np.uint16],
     total: NDArray[np.float64],
     since_us: NDArray[np.int64],
-    bare: NDArray[np.int64],
+    bare: NDArray[np.uint32],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Move on by every row of a principal; returns sum, start of its rise, bare views since, and lesson: [n] each.
 
@@ -151,7 +151,7 @@ class BareView(Detector[Config]):
         "waiting_agent": "u2",
         "sum": "f8",
         "since_us": "i8",
-        "bare": "i8",
+        "bare": "u4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"agents": 2 * AGENTS}
     control: ClassVar[str] = "R3"

@@ -27,6 +27,11 @@ held, and of what was released whatever is positive, no further than to zero.
 What is wrong by this: evidence speaks up to 10 s and one row of the group late; a page whose furniture begins in the
 next cell counts for that cell; within a cell there is no floor, so that popular profiles cancel rare ones.
 
+Beside the evidence stands how much the members overlap: the share of their contacts with a profile that another of
+them had met, over all members of the last day or two, and the share that as many people would have by ordinary
+popularity. A fleet that splits the ids overlaps less. It is told and decides nothing: what hides behind a common
+browser drowns in it. Of members with more than some ten contacts both read too low, as `Columns.first` does.
+
 Blind spots: the first day of a deployment; a fleet with furniture on accounts older than 14 days; a fleet scattered
 over nets and programs; fewer than three members; a fleet behind a common browser is found but not blocked.
 
@@ -42,7 +47,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.group import (
     ANONYMOUS,
@@ -63,6 +68,7 @@ from detectors.core.group import (
     settled,
 )
 from detectors.core.model import Model
+from detectors.core.popularity import Popularity, shared
 from detectors.core.rarity import Share, ratios
 from schemas.sighting import Flag, Kind
 
@@ -113,7 +119,7 @@ class Limits(NamedTuple):
     half_life_s: float
 
 
-@compiled
+@in_place
 def _level(groups: Groups, g: int, k: int, limits: Limits) -> float:
     level = float(groups.total[g, k]) / limits.limit
     members, contacts = groups.members[g, k], groups.contacts[g, k]
@@ -124,7 +130,7 @@ def _level(groups: Groups, g: int, k: int, limits: Limits) -> float:
     return level
 
 
-@compiled
+@in_place
 def _may_block(groups: Groups, g: int, limits: Limits) -> bool:
     """Nobody to speak of stands behind the group, and it is known well enough to say so."""
     people = np.int64(groups.people[g, 0]) + groups.people[g, 1]
@@ -134,7 +140,7 @@ def _may_block(groups: Groups, g: int, limits: Limits) -> bool:
     return bool(few and (groups.logged_in[g] == 0 or known_s >= DAY_S))
 
 
-@compiled
+@in_place
 def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16) -> bool:
     """Add a first contact to the member and to the sums that it belongs to; returns whether it adds evidence.
 
@@ -158,7 +164,7 @@ def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, yo
     return llr > 0.0
 
 
-@compiled
+@in_place
 def _suspect(groups: Groups, members: Members, g: int, m: int) -> bool:
     """A member that adds evidence is no passer-by whose page has yet to load, and looks for the unknown itself."""
     if (members.traits[m] & FURNISHED) != 0:
@@ -168,7 +174,7 @@ def _suspect(groups: Groups, members: Members, g: int, m: int) -> bool:
     )
 
 
-@compiled
+@in_place
 def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: Limits) -> tuple[float, int, bool]:
     """Level of the highest sum that a member's row belongs to, its subset, and whether it is ground for a block."""
     logged_in = (members.traits[m] & LOGGED_IN) != 0
@@ -184,7 +190,7 @@ def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: 
     return level, k, block
 
 
-@compiled
+@in_place
 def _judge(
     group_slot: NDArray[np.int32],
     member_slot: NDArray[np.int32],
@@ -197,15 +203,14 @@ def _judge(
     groups: Groups,
     members: Members,
     limits: Limits,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Move the groups on row by row; returns level, since, profiles, may_block and [n, 7] of `NUMBERS`."""
-    n = group_slot.size
-    level = np.zeros(n, np.float64)
-    since = np.zeros(n, np.int64)
-    profiles = np.zeros(n, np.int64)
-    block = np.zeros(n, np.bool_)
-    numbers = np.zeros((n, 7), np.float64)
-    for i in range(n):
+    level: NDArray[np.float64],
+    since: NDArray[np.int64],
+    profiles: NDArray[np.int64],
+    block: NDArray[np.bool_],
+    numbers: NDArray[np.float64],
+) -> None:
+    """Move the groups on row by row; fills level, since, profiles, may_block and [7, n] of `NUMBERS`, zero before."""
+    for i in range(group_slot.size):
         g, m = group_slot[i], member_slot[i]
         if g < 0 or m < 0:
             continue
@@ -228,14 +233,13 @@ def _judge(
         level[i], k, block[i] = _say(groups, members, g, m, young, limits)
         since[i] = min(np.int64(groups.since_s[g, k]) * US, time_us[i])
         profiles[i] = groups.contacts[g, k]
-        numbers[i, 0] = groups.total[g, k]
-        numbers[i, 1] = groups.members[g, k]
-        numbers[i, 2] = np.int64(groups.people[g, 0]) + groups.people[g, 1]
-        numbers[i, 3] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
-        numbers[i, 4] = k
-        numbers[i, 5] = 1.0 if adds else 0.0
-        numbers[i, 6] = 1.0 if adds and _suspect(groups, members, g, m) else 0.0
-    return level, since, profiles, block, numbers
+        numbers[0, i] = groups.total[g, k]
+        numbers[1, i] = groups.members[g, k]
+        numbers[2, i] = np.int64(groups.people[g, 0]) + groups.people[g, 1]
+        numbers[3, i] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
+        numbers[4, i] = k
+        numbers[5, i] = 1.0 if adds else 0.0
+        numbers[6, i] = 1.0 if adds and _suspect(groups, members, g, m) else 0.0
 
 
 FURNISHED_NATS: Final = 2.0
@@ -270,7 +274,10 @@ class Cohort(Detector[Config]):
         ``numbers["suspects"]`` where it is one to be suspected. Principals' own rows say only that they are suspects.
         """
         config = self.config
-        level, since, profiles, block, numbers = _judge(
+        n = len(columns)
+        level, since, profiles = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        block, numbers = np.zeros(n, np.bool_), np.zeros((len(NUMBERS), n))
+        _judge(
             columns.group_slot,
             columns.member_slot,
             columns.time_us,
@@ -290,8 +297,14 @@ class Cohort(Detector[Config]):
                 config.people_share,
                 float(config.half_life_s),
             ),
+            level,
+            since,
+            profiles,
+            block,
+            numbers,
         )
-        named = {name: numbers[:, column] for column, name in enumerate(NUMBERS)}
+        named = dict(zip(NUMBERS, numbers, strict=True))
+        named["usual"] = _usual(columns, level, named["behind"], model.popularity)
         suspect = _suspected(columns, model.suspects)
         return Evidence(level, since, profiles, block, named, np.where(suspect, config.suspect_nats, 0.0), suspect)
 
@@ -304,7 +317,8 @@ class Cohort(Detector[Config]):
                 public_reason="much in common with visitors whose selection of profiles was unusual",
                 evidence={"log_likelihood_ratio": self.config.suspect_nats, "group_found": 1},
             )
-        number = {name: float(evidence.numbers[name][row]) for name in NUMBERS}
+        number = {name: float(evidence.numbers[name][row]) for name in (*NUMBERS, "usual")}
+        distinct, contacts = columns.together[row].tolist()
         members, profiles, people = int(number["members"]), int(evidence.profiles[row]), int(number["people"])
         behind, who = int(number["behind"]), WORDS[int(number["subset"])]
         return Explanation(
@@ -320,8 +334,22 @@ class Cohort(Detector[Config]):
                 "contacts": profiles,
                 "people_behind": people,
                 "members_behind": behind,
+                "seen_together": distinct,
+                "overlap": round(max(1.0 - distinct / contacts, 0.0), 3) if contacts else 0.0,
+                "overlap_usual": round(number["usual"], 3),
             },
         )
+
+
+def _usual(
+    columns: Columns, level: NDArray[np.float64], behind: NDArray[np.float64], popularity: Popularity
+) -> NDArray[np.float64]:
+    """[n] overlap by ordinary popularity of as many members with as many contacts, where there is an alert."""
+    out = np.zeros(len(columns))
+    rows = np.flatnonzero(level >= 1.0)
+    if rows.size:
+        out[rows] = shared(popularity, columns.together[rows, 1].astype(np.float64), behind[rows])
+    return out
 
 
 def _suspected(columns: Columns, suspects: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -242,7 +242,7 @@ def _spread(
         at_s[s] = max(np.int64(at_s[s]), t)
         sums[i, 0] = across[s]
         sums[i, 1] = across[s] + (np.int64(capped[s, 0]) + capped[s, 1]) * STEP
-        if before == 0.0:
+        if before == 0.0 and not again:
             since_s[s] = t
         numbers[i, 0] = since_s[s]
         for j in range(PLACES):
@@ -268,6 +268,7 @@ class CredentialSpread(Detector[Config]):
     """See the module."""
 
     Config = Config
+    shared_from: ClassVar[float] = 3.0
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
         "address": f"({PLACES},)u2",

@@ -79,12 +79,13 @@ class LongTail(Detector[Config]):
     """See the module."""
 
     Config = Config
+    reading: ClassVar[bool] = True
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
         "sum": "f8",
         "at_us": "i8",
         "since_us": "i8",
-        "contacts": "i8",
+        "contacts": "u4",
         "day": "u2",
         "peak": "u2",
     }
@@ -110,7 +111,7 @@ class LongTail(Detector[Config]):
             cast("NDArray[np.float64]", state["sum"]),
             cast("NDArray[np.int64]", state["at_us"]),
             cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.int64]", state["contacts"]),
+            cast("NDArray[np.uint32]", state["contacts"]),
         )
         told = _tell_peaks(
             columns.principal_slot,

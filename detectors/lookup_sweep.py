@@ -36,7 +36,8 @@ from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
 from detectors.core.ordering import OTHER_LLR, alphabet_llr, goes_on, import_llr, short
-from detectors.core.reached import BINS, TIERS, bin_of, nats_of, reach
+from detectors.core.peer import CLASSES, classes_of
+from detectors.core.reached import BINS, bin_of, nats_of, reach
 from schemas.sighting import Flag, Kind
 
 DAY_S: Final = 86_400
@@ -50,8 +51,9 @@ NUMBER_NATS: Final = 0.003
 NUMBERS_CAP: Final = 14.0
 PAGE_LLR: Final = float(np.log(4.0))
 DEEP: Final = 5
-DEEP_LLR: Final = float(np.log(8.0))
-"""A page beyond so many of one short text, with nothing opened."""
+DEEP_LLR: Final = float(np.log(16.0))
+"""A page beyond so many of one short text, with nothing opened: a sweep goes on to the last page, and of people who
+read five pages in vain one in twenty does."""
 PAGES: Final = 3
 """Pages of one search that people read."""
 UNVIEWED, PAGING, LISTS = 0, 1, 2
@@ -317,7 +319,7 @@ class LookupSweep(Detector[Config]):
         "lists": "(4,)u1",
         "marks": "(3,)u1",
     }
-    lessons: ClassVar[Mapping[str, int]] = {"unviewed": 2, "lists": 2, "reached": TIERS * BINS}
+    lessons: ClassVar[Mapping[str, int]] = {"unviewed": 2, "lists": 2, "reached": CLASSES * BINS}
     """Searches after a view, or not; lists gone back to or after a view, or not; days by results (`reached.reach`)."""
     control: ClassVar[str] = "R3"
     blind_spots: ClassVar[tuple[str, ...]] = (
@@ -340,9 +342,9 @@ class LookupSweep(Detector[Config]):
             (columns.flags & Flag.MISS) != 0,
             (columns.profile % np.uint64(251)).astype(np.int64) + 1,
             np.where(role > LOOKED_UP, columns.shown, 0).astype(np.uint16),
-            np.minimum(columns.tier, TIERS - 1).astype(np.int64),
+            classes_of(columns),
             np.stack([_ratios(learned["unviewed"], UNVIEWED_SWEEP), _ratios(learned["lists"], LISTS_SWEEP)]),
-            reach(learned["reached"].reshape(TIERS, BINS)),
+            reach(learned["reached"].reshape(CLASSES, BINS)),
             float(self.config.half_life_s),
             cast("NDArray[np.int64]", state["last"]),
             cast("NDArray[np.int64]", state["texts"]),

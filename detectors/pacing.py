@@ -58,19 +58,20 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
 
 @compiled
-def _hours(s: int, hour: int, newest: NDArray[np.int64], hours: NDArray[np.uint32]) -> int:
+def _hours(s: int, hour: int, newest: NDArray[np.uint32], hours: NDArray[np.uint32]) -> int:
     """Note that an actor was active in an hour since 1970; returns the active ones of the 24 up to its newest.
 
     Bit k of ``hours`` stands for the k-th hour before the newest.
     """
-    ahead = hour - newest[s]
+    ahead = hour - np.int64(newest[s])
     if ahead >= DAY_HOURS:
         hours[s] = 1
     elif ahead >= 0:
         hours[s] = ((int(hours[s]) << ahead) | 1) & ((1 << DAY_HOURS) - 1)
     elif ahead > -DAY_HOURS:
         hours[s] |= np.uint32(1 << -ahead)
-    newest[s] = max(newest[s], hour)
+    if ahead > 0:
+        newest[s] = hour
     active = 0
     for k in range(DAY_HOURS):
         active += (int(hours[s]) >> k) & 1
@@ -84,7 +85,7 @@ def _habits(
     asked: NDArray[np.bool_],
     viewed: NDArray[np.bool_],
     last_us: NDArray[np.int64],
-    newest: NDArray[np.int64],
+    newest: NDArray[np.uint32],
     hours: NDArray[np.uint32],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Pause before each view in µs, -1 for none; active hours; whether another hour began with the row."""
@@ -95,7 +96,7 @@ def _habits(
         s = slot[i]
         if asked[i]:
             hour = time_us[i] // HOUR_US
-            began[i] = hour > newest[s]
+            began[i] = hour > np.int64(newest[s])
             active[i] = _hours(s, hour, newest, hours)
         if viewed[i]:
             if last_us[s] > 0:
@@ -147,9 +148,9 @@ class Pacing(Detector[Config]):
         "sum": "f8",
         "at_us": "i8",
         "since_us": "i8",
-        "contacts": "i8",
+        "contacts": "u4",
         "last_us": "i8",
-        "newest_hour": "i8",
+        "newest_hour": "u4",
         "hours": "u4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"gaps": GAP_BINS, "hours": DAY_HOURS + 1}
@@ -169,7 +170,7 @@ class Pacing(Detector[Config]):
             columns.asked,
             viewed,
             cast("NDArray[np.int64]", state["last_us"]),
-            cast("NDArray[np.int64]", state["newest_hour"]),
+            cast("NDArray[np.uint32]", state["newest_hour"]),
             cast("NDArray[np.uint32]", state["hours"]),
         )
         paused = gap_us >= 0
@@ -186,7 +187,7 @@ class Pacing(Detector[Config]):
             cast("NDArray[np.float64]", state["sum"]),
             cast("NDArray[np.int64]", state["at_us"]),
             cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.int64]", state["contacts"]),
+            cast("NDArray[np.uint32]", state["contacts"]),
         )
         return Evidence(
             level=np.zeros(len(columns)),

@@ -184,6 +184,7 @@ class PeerOutlier(Detector[Config]):
     """See the module."""
 
     Config = Config
+    reading: ClassVar[bool] = True
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
         "seen_us": "i8",

@@ -16,7 +16,7 @@ actor's memory of contacts count again.
 Source: Joint statement on data scraping, 2023 and 2024, controls on rate; plain counting. Hill 1975 for the tail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns, Span
+from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
 from detectors.core.peak import PLACES, Tails, tails, windows
@@ -32,6 +33,8 @@ from schemas.actor import Scope
 from schemas.sighting import Kind
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+_ACCOUNT: Final = int(Scope.ACCOUNT)
+_TIERS_AT: Final = max(Scope) + 1
 TABLES: Final = {"ten_minutes": Span.TEN_MINUTES, "hours": Span.HOUR, "days": Span.DAY}
 """Tables of peaks, and the window of each."""
 
@@ -62,9 +65,38 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     asn: Limits = Limits()
     fingerprint: Limits = Limits()
     fingerprint_asn: Limits = Limits()
+    combination: Limits = Limits()
     tiers: Mapping[str, Limits] = {}
     """Limits of accounts of a tier, instead of those under ``account``."""
     cap: Annotated[float, msgspec.Meta(ge=0.0)] = 9.0
+
+
+@compiled
+def _fullest(
+    scope: NDArray[np.uint8],
+    tier: NDArray[np.uint8],
+    time_us: NDArray[np.int64],
+    profiles: NDArray[np.uint32],
+    speaks: NDArray[np.bool_],
+    limits: NDArray[np.float64],
+    spans_us: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Of the window that is nearest to its limit: the share of it, profiles, begin; and [2, n] window and limit."""
+    n = scope.size
+    share, numbers = np.zeros(n), np.zeros((2, n))
+    held, since_us = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    for i in range(n):
+        of = _TIERS_AT + tier[i] if scope[i] == _ACCOUNT else scope[i]
+        fullest = 0
+        if speaks[i]:
+            for k in range(spans_us.size):
+                each = profiles[i, k] / limits[of, k]
+                if each > share[i]:
+                    share[i], fullest = each, k
+        held[i], since_us[i] = profiles[i, fullest], time_us[i] - spans_us[fullest]
+        numbers[0, i] = fullest
+        numbers[1, i] = limits[of, fullest] if limits[of, fullest] < np.inf else 0.0
+    return share, held, since_us, numbers
 
 
 class ProfileRate(Detector[Config]):
@@ -72,6 +104,7 @@ class ProfileRate(Detector[Config]):
 
     Config = Config
     trait: ClassVar[str] = "volume"
+    reading: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
         "panes": "(3,8)u2",
         "at_us": "i8",
@@ -87,33 +120,35 @@ class ProfileRate(Detector[Config]):
         "search results: only views and look-ups are counted",
     )
 
-    def _limits(self, columns: Columns) -> NDArray[np.float64]:
-        by_scope = np.full((max(Scope) + 1, len(Span)), np.inf)
+    def _limits(self, tiers: Sequence[str]) -> NDArray[np.float64]:
+        """Limits by scope, and behind them those of accounts by tier: [scopes + tiers, 4]."""
+        scopes = max(Scope) + 1
+        limits = np.full((scopes + len(tiers), len(Span)), np.inf)
         for scope in Scope:
-            by_scope[scope] = getattr(self.config, scope.label).row()
-        limits = by_scope[columns.scope]
-        for index, tier in enumerate(columns.tiers):
-            if tier in self.config.tiers:
-                limits[(columns.scope == Scope.ACCOUNT) & (columns.tier == index)] = self.config.tiers[tier].row()
+            limits[scope] = getattr(self.config, scope.label).row()
+        for index, tier in enumerate(tiers):
+            limits[scopes + index] = self.config.tiers.get(tier, self.config.account).row()
         return limits
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: distinct profiles in the window that is fullest, as a share of its limit."""
         speaks = columns.answers & ((columns.kind == Kind.VIEW) | (columns.kind == Kind.LOOKUP))
-        limits = self._limits(columns)
-        share = np.where(speaks[:, None], columns.profiles / limits, 0.0)
-        span = share.argmax(axis=1)
-        rows = np.arange(len(columns))
-        seconds = np.array([s.seconds for s in Span], np.int64)[span]
-        profiles = columns.profiles[rows, span].astype(np.int64)
-        numbers = {"span": span.astype(np.float64), "limit": np.nan_to_num(limits[rows, span], posinf=0.0)}
+        share, profiles, since_us, numbers = _fullest(
+            columns.scope,
+            columns.tier,
+            columns.time_us,
+            columns.profiles,
+            speaks,
+            self._limits(columns.tiers),
+            np.array([span.seconds * US for span in Span], np.int64),
+        )
         nats, contact, lessons = _unusual(columns, state, self.reckon(_tails, model))
         return Evidence(
-            share[rows, span],
-            columns.time_us - seconds * US,
+            share,
+            since_us,
             profiles,
             speaks,
-            numbers,
+            {"span": numbers[0], "limit": numbers[1]},
             nats=nats,
             moved=contact,
             lessons=lessons,
@@ -142,11 +177,13 @@ def _unusual(
     """Nats of the strongest window at each first contact of a principal, where these are, and the lessons."""
     held: dict[str, Any] = dict(state)
     contact = columns.own & columns.viewed_first()
-    peers = classes_of(columns)
+    rows = np.flatnonzero(contact)
+    every, peers = np.ones(rows.size, np.bool_), classes_of(columns)[rows]
     spans_us = np.array([span.seconds * US for span in TABLES.values()], np.int64)
     kept = (held[name] for name in ("panes", "at_us", "day", "peak", "peak_of"))
-    count, told = windows(columns.principal_slot, columns.time_us, contact, contact, peers, spans_us, *kept)
-    nats = np.zeros(len(columns))
+    count, told = windows(columns.principal_slot[rows], columns.time_us[rows], every, every, peers, spans_us, *kept)
+    nats, lessons = np.zeros(len(columns)), np.full((len(TABLES), len(columns)), -1, np.int64)
     for k, window in enumerate(usual):
-        nats = np.maximum(nats, window.nats(count[:, k], peers))
-    return np.where(contact, nats, 0.0), contact, {name: told[:, k] for k, name in enumerate(TABLES)}
+        nats[rows] = np.maximum(nats[rows], window.nats(count[:, k], peers))
+    lessons[:, rows] = told.T
+    return nats, contact, dict(zip(TABLES, lessons, strict=True))

@@ -42,7 +42,8 @@ PRIOR: Final = 500.0
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.revisit_deficit]``."""
 
-    cap: Annotated[float, msgspec.Meta(ge=0.0)] = 4.0
+    cap: Annotated[float, msgspec.Meta(ge=0.0)] = 3.0
+    """One person in twenty never returns."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 
@@ -74,12 +75,13 @@ class RevisitDeficit(Detector[Config]):
     """See the module."""
 
     Config = Config
+    reading: ClassVar[bool] = True
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
         "sum": "f8",
         "at_us": "i8",
         "since_us": "i8",
-        "contacts": "i8",
+        "contacts": "u4",
         "views": "u1",
     }
     lessons: ClassVar[Mapping[str, int]] = {"visits": 2 * BINS}
@@ -106,7 +108,7 @@ class RevisitDeficit(Detector[Config]):
             cast("NDArray[np.float64]", state["sum"]),
             cast("NDArray[np.int64]", state["at_us"]),
             cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.int64]", state["contacts"]),
+            cast("NDArray[np.uint32]", state["contacts"]),
         )
         return Evidence(
             level=np.zeros(len(columns)),

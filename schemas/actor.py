@@ -16,6 +16,8 @@ class Scope(IntEnum):
     FINGERPRINT = 6
     FINGERPRINT_ASN = 7
     """A fingerprint within an ASN: ``<fingerprint>@<number>``."""
+    COMBINATION = 8
+    """What events of a group that configuration names have in common: ``<name>:<part>@<part>``."""
 
     @property
     def label(self) -> str:

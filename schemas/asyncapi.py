@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.describe import RECORDS, Json, definitions_of
-from schemas.topic import ACTIVITY, ALERTS, BLOCKS, CATALOGUE, DEAD_LETTERS, MODEL, REQUESTS, Direction, Topic
+from schemas.topic import ACTIVITY, ALERTS, AUDIT, BLOCKS, CATALOGUE, DEAD_LETTERS, MODEL, REQUESTS, Direction, Topic
 
 _BINDING_VERSION: Final = "0.5.0"
 _SCHEMA_REFERENCE: Final = "#/components/schemas/{name}"
@@ -21,7 +21,7 @@ _CLOUD_EVENT: Final[Json] = {
         "ce_type": {"type": "string"},
         "ce_specversion": {"const": "1.0"},
         "ce_time": {"type": "string", "format": "date-time", "description": "When it was decided."},
-        "ce_subject": {"type": "string", "description": "scope:value of the actor."},
+        "ce_subject": {"type": "string", "description": "scope:value of the actor; in the audit, who acted."},
         "content-type": {"const": "application/json"},
     },
     "required": ["ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time", "ce_subject", "content-type"],
@@ -82,6 +82,7 @@ _MESSAGES: Final = {
     ALERTS.name: "alert",
     BLOCKS.name: "block",
     DEAD_LETTERS.name: "deadLetter",
+    AUDIT.name: "audit",
     ACTIVITY.name: "sightingBatch",
     MODEL.name: "modelDelta",
 }
@@ -104,6 +105,7 @@ def _messages() -> Json:
             headers=_reference("DeadLetter"),
             contentType="application/octet-stream",
         ),
+        "audit": _message(AUDIT, "What became of a worker.", payload=_reference("Audit"), headers=_CLOUD_EVENT),
         "sightingBatch": _packed(ACTIVITY, "Sightings in packed columns; read `schemas/sighting.py`."),
         "modelDelta": _packed(MODEL, "What one partition learned in one epoch; read `schemas/model.py`."),
     }

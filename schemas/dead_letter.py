@@ -4,7 +4,7 @@ The names are those of Kafka Streams (KIP-1034), so that tools for its dead lett
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from schemas.errors import RecordError
 from schemas.field import Count
 
 Headers = list[tuple[str, bytes]]
+Value = TypeVar("Value", bound=bytes | None)
 
 TOPIC: Final = "__streams.errors.topic"
 PARTITION: Final = "__streams.errors.partition"
@@ -53,20 +54,20 @@ def headers_for(error: Exception, topic: str, partition: int, offset: int, stage
     ).headers()
 
 
-def read_headers(headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
+def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> DeadLetter:
     """What the headers of a dead letter say; of a name given twice, as after a second death, the last one counts.
 
     Raises:
         RecordError: they are not those of a dead letter.
     """
-    texts = {name: value.decode(errors="replace") for name, value in headers}
+    texts = {name: value.decode(errors="replace") for name, value in headers if value is not None}
     try:
         return msgspec.convert(texts, DeadLetter, strict=False)
     except msgspec.ValidationError as error:
         raise RecordError("headers", str(error)) from error
 
 
-def original_headers(headers: Iterable[tuple[str, bytes]]) -> Headers:
+def original_headers(headers: Iterable[tuple[str, Value]]) -> list[tuple[str, Value]]:
     """The headers without those that `headers_for` has added: what to send the record again with."""
     added = {item.encode_name for item in msgspec.structs.fields(DeadLetter)}
     return [(name, value) for name, value in headers if name not in added]

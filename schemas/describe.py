@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.actor import Actor
 from schemas.alert import Alert, Members
+from schemas.audit import Audit, Cause
 from schemas.block import Block, Collateral
 from schemas.dead_letter import OFFSET, PARTITION, DeadLetter
 from schemas.exposure import Exposure
@@ -28,12 +29,13 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "alert": Alert,
     "block": Block,
     "dead_letter": DeadLetter,
+    "audit": Audit,
 }
 """Records that somebody outside reads or writes, by the stem of their schema's file."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (Actor, Members, Exposure, Collateral)
+_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (Actor, Members, Exposure, Collateral, Cause)
 _DIGITS: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _ALSO_ACCEPTED: Final[dict[str, Json]] = {
     "http.response.status_code": _DIGITS,

@@ -11,6 +11,8 @@
     ├── RecordError             one record; it goes to the dead letters and its neighbours go on
     └── StopError               going on would lose or double something; the process ends before it acknowledges
         ├── GapError            a message of sightings is missing
+        ├── CheckpointError     a checkpoint of state is damaged, or does not fit what runs now
+        ├── FloodError          so much of a source cannot be read that something else must be wrong
         └── ModelError          the learned model is missing, damaged or of another version
 
 Whatever is raised and is no `WeirError` is a bug. It too ends the process before the acknowledgement, so that a restart
@@ -120,6 +122,39 @@ class GapError(StopError):
         self.expected = expected
         self.found = found
         super().__init__(f"{topic}[{partition}]: sightings of offsets {expected} to {found - 1} are missing")
+
+
+class CheckpointError(StopError):
+    """A checkpoint of a partition's state is damaged or incomplete, or of another version, detectors or layout.
+
+    Operator: after a change of version or of the detectors that are on, nothing: the state is rebuilt from
+    ``weir.activity.v1``. Otherwise see whether somebody has deleted records of ``weir.state.v1``.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        """``place`` is the name of the part of the checkpoint, ``reason`` what about it does not fit."""
+        self.place = place
+        self.reason = reason
+        super().__init__(f"checkpoint, {place}: {reason}")
+
+
+class FloodError(StopError):
+    """More records of a source partition cannot be read than single mistakes explain.
+
+    Operator: see in ``weir deadletters list`` what is wrong with them, and correct the shipper. What has come already
+    can only go to the dead letters: raise ``dead_letters.share_max`` to 1 until the worker is past it. To read it after
+    all, change the configuration that it does not fit.
+    """
+
+    def __init__(
+        self, topic: str, partition: int, offset: int, share_max: float, window_records: int, why: str
+    ) -> None:
+        """``offset`` is that of the first record too many, ``why`` what is wrong with one of them."""
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        limit = f"more than {share_max:g} of {window_records} records (dead_letters.share_max)"
+        super().__init__(f"{topic}[{partition}]: {limit} cannot be read, up to offset {offset}; one of them: {why}")
 
 
 class ModelError(StopError):

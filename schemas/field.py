@@ -9,7 +9,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=200)]
 
 Count = Annotated[int, Meta(ge=0)]
 
-Ratio = Annotated[float, Meta(ge=0, le=1)]
+Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 ConfigRevision = Annotated[str, Meta(pattern="^sha256:[0-9a-f]+$", examples=["sha256:9f86d081884c7d65"])]
 """Digest of the effective settings."""

@@ -4,8 +4,8 @@ A *sighting* is one actor and one event that matters. A response that discloses 
 ten sightings with the same offset, told apart by ``ordinal``. Rows stand in the order of their source records.
 
 Columns travel as little-endian bytes, so that ``numpy.frombuffer`` reads them without a copy; `COLUMNS` and
-`ACTOR_COLUMNS` name their dtypes. The batch covers the half-open range ``[lo, hi)`` of source offsets whole: offsets
-without a row held nothing for this destination.
+`ACTOR_COLUMNS` name their dtypes. A message covers the half-open range ``[lo, hi)`` of source offsets whole: offsets
+without a row held nothing for this destination. It begins where the last message to this destination ended.
 """
 
 from enum import IntEnum, IntFlag
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class Kind(IntEnum):
@@ -46,7 +46,7 @@ class Flag(IntFlag):
 COLUMNS: Final[dict[str, str]] = {
     "actor": "<u4",  # index into the batch's actors
     "time_us": "<i8",  # event time, microseconds since 1970 UTC
-    "offset": "<u4",  # source offset minus `lo`
+    "offset": "<u4",  # source offset minus `start`
     "ordinal": "<u2",  # which of the profiles that one response disclosed
     "kind": "u1",
     "flags": "u1",
@@ -77,16 +77,33 @@ MEMBER_COLUMNS: Final[dict[str, str]] = {
     "member_scope": "u1",
     "member_text_end": "<u4",  # end of its value within `member_text`
 }
-"""Principals without an account, or with a young one, who came through a group of the message: to name them by."""
+"""Principals who came through a group of the message, to name them by: those without an account or with a young one,
+and other accounts at one in eight of their views."""
 
 
-class SightingBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Sightings of one source partition's offsets ``[lo, hi)`` for one destination partition."""
+class Progress(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A source partition's offsets ``[lo, hi)`` hold nothing for this destination; fields mean what they do below."""
 
-    version: int
     topic: str
     partition: int
     lo: int
+    hi: int
+    watermark_us: int
+    idle: bool
+
+
+class SightingBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Sightings of one source partition's offsets ``[lo, hi)`` for one destination partition, and word of others."""
+
+    version: int
+    others: list[Progress]
+    """How far other source partitions are."""
+    topic: str
+    partition: int
+    lo: int
+    """Where the last message to this destination ended; before that, after a restart."""
+    start: int
+    """No row before this offset."""
     hi: int
     watermark_us: int
     """Highest event time among all records of the partition up to `hi`; -1 when none is known."""

@@ -66,7 +66,7 @@ AUDIT: Final = Topic(
     direction=Direction.SEND,
     key="who acted",
     cleanup=Cleanup.DELETE,
-    purpose="Who changed what: configuration, overrides, kill switch.",
+    purpose="Who changed what, and which worker does less than it should.",
 )
 CONFIG: Final = Topic(
     name="weir.config.v1",
@@ -96,5 +96,12 @@ MODEL: Final = Topic(
     cleanup=Cleanup.COMPACT,
     purpose="What was learned, by epoch, in deltas that add up.",
 )
+STATE: Final = Topic(
+    name="weir.state.v1",
+    direction=Direction.INSIDE,
+    key="owner/part of the checkpoint",
+    cleanup=Cleanup.COMPACT,
+    purpose="Checkpoints of what assess remembers, a partition for each of the sightings'.",
+)
 
-CATALOGUE: Final = (REQUESTS, ALERTS, BLOCKS, DEAD_LETTERS, AUDIT, CONFIG, OVERRIDES, ACTIVITY, MODEL)
+CATALOGUE: Final = (REQUESTS, ALERTS, BLOCKS, DEAD_LETTERS, AUDIT, CONFIG, OVERRIDES, ACTIVITY, MODEL, STATE)

@@ -6,7 +6,7 @@ A configuration is taken whole or refused whole, with file, line and reason.
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
@@ -17,7 +17,7 @@ from detectors.core.discovery import classes
 from schemas.actor import Scope
 from schemas.errors import ConfigError
 from schemas.mode import Mode
-from streams.settings import Settings
+from streams.settings import Group, SecuritySettings, Settings
 
 PREFIX: Final = "WEIR_"
 DEFAULTS: Final = "defaults"
@@ -31,6 +31,12 @@ SUBSCRIBER_BITS: Final = 64
 """Of an IPv6 address: who has one has all that share these."""
 WIDEST_BITS: Final = {4: 8, 6: 16}
 """Shortest prefix of a verified robot's range, by version of IP."""
+
+SECRETS: Final = {
+    "kafka.security.password": "kafka.security.password_file",
+    "kafka.security.key_password": "kafka.security.key_password_file",
+}
+"""Keys that only the environment may have, each with the one that names a file for it: `Settings` hold no secret."""
 
 ANY: Final = "[...]"
 """How msgspec spells a key of the user's own choice."""
@@ -58,6 +64,7 @@ def parse(
         found = _TOML_PLACE.fullmatch(str(error))
         line = int(found[2] or len(text.splitlines())) if found else None
         raise ConfigError(file, line, found[1] if found else str(error)) from error
+    _refuse_secrets(table, file, text, changes or {})
     variables = _override(table, environment or {}) | _change(table, changes or {})
     try:
         return _settings(table)
@@ -74,9 +81,17 @@ def parse(
 def revision(settings: Settings, mode: Mode | None = None) -> str:
     """Digest of the effective settings that decisions name, and of the ``mode`` of all detectors if one was asked for.
 
-    Where the broker is and how it is read changes no decision and does not count.
+    Where the broker is and how it is read changes no decision and does not count; nor does what is held or not sent.
     """
-    same = msgspec.structs.replace(settings, kafka=type(settings.kafka)())
+    unsent = msgspec.structs.replace(settings.policy, block_age_max_s=0, lag_max_s=0)
+    same = msgspec.structs.replace(
+        settings,
+        kafka=type(settings.kafka)(),
+        serve=type(settings.serve)(),
+        checkpoint=type(settings.checkpoint)(),
+        dead_letters=type(settings.dead_letters)(),
+        policy=unsent,
+    )
     text = msgspec.json.encode([same, mode], order="sorted")
     return f"sha256:{hashlib.sha256(text).hexdigest()[:16]}"
 
@@ -104,13 +119,48 @@ def _settings(table: Table) -> Settings:
     for list_name in ("collectors", "allow"):
         for place, entry in enumerate(getattr(settings, list_name)):
             _check_actor(entry.actor, f"{list_name}[{place}].actor")
+    _check_groups(settings.groups)
     for place, bot in enumerate(settings.bots):
         for number, text in enumerate(bot.ranges):
             _check_range(text, f"bots[{place}].ranges[{number}]")
+    _check_security(settings.kafka.security)
     if settings.policy.cooldown_s > settings.policy.incident_close_s:
         reason = "longer than incident_close_s: an incident would be closed while its findings go on"
         raise msgspec.ValidationError(f"{reason} - at `$.policy.cooldown_s`")
     return msgspec.structs.replace(settings, detectors=configs)
+
+
+def _check_security(security: SecuritySettings) -> None:
+    """Refuse what would have no effect: who gives a name and is not asked for it connects as nobody."""
+    protocol, place = f"has no effect with protocol {security.protocol}", "at `$.kafka.security"
+    for key in ("username", "password_file"):
+        if getattr(security, key) and not security.sasl:
+            raise msgspec.ValidationError(f"{protocol}; sasl_ssl shows it to the broker - {place}.{key}`")
+    for key in ("ca_file", "certificate_file", "key_file", "key_password_file"):
+        if getattr(security, key) and not security.tls:
+            raise msgspec.ValidationError(f"{protocol}; ssl and sasl_ssl use it - {place}.{key}`")
+    if security.sasl and not security.username:
+        raise msgspec.ValidationError(f"protocol {security.protocol} needs a name - {place}.username`")
+    if security.key_file and not security.certificate_file:
+        raise msgspec.ValidationError(f"a key needs its certificate_file - {place}.key_file`")
+
+
+def _refuse_secrets(table: Table, file: str, text: str, changes: Mapping[str, object]) -> None:
+    """Files are copied, shown and versioned, command lines are seen by every user of the machine."""
+    for key, instead in SECRETS.items():
+        reason = f"{key}: a password stands in no configuration; name its file in {instead}, or set {variable_of(key)}"
+        if key in changes:
+            raise ConfigError(CHANGE, None, reason)
+        place: object = table
+        for part in key.split("."):
+            place = place.get(part) if isinstance(place, dict) else None
+        if place is not None:
+            raise ConfigError(file, line_of(text, key.split(".")), reason)
+
+
+def variable_of(key: str) -> str:
+    """Name of the environment variable of a dotted key."""
+    return PREFIX + key.upper().replace(".", "__")
 
 
 def _detector(name: str, kind: type[Detector[DetectorConfig]], section: object) -> DetectorConfig:
@@ -128,6 +178,14 @@ def _check_actor(actor: str, path: str) -> None:
         raise msgspec.ValidationError(f"scope {scope!r} is none of {', '.join(known)} - at `$.{path}`")
     if scope in (Scope.IP.label, Scope.NET.label):
         _network(value, path)
+
+
+def _check_groups(groups: Sequence[Group]) -> None:
+    for place, group in enumerate(groups):
+        if group.name in {other.name for other in groups[:place]}:
+            raise msgspec.ValidationError(f"two groups are called {group.name!r} - at `$.groups[{place}].name`")
+        if len(set(group.of)) < len(group.of):
+            raise msgspec.ValidationError(f"names a part twice - at `$.groups[{place}].of`")
 
 
 def _check_range(text: str, path: str) -> None:
@@ -154,6 +212,8 @@ def _override(table: Table, environment: Mapping[str, str]) -> dict[str, str]:
     for name in sorted(environment):
         if name.startswith(PREFIX) and "__" in name:
             parts = name.removeprefix(PREFIX).lower().split("__")
+            if ".".join(parts) in SECRETS:
+                continue
             _put(table, parts, environment[name], name)
             used[".".join(parts)] = name
     return used

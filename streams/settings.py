@@ -16,7 +16,10 @@ _MOST: Final = 10**12  # in microseconds still a number of 64 bits
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 PositiveNumber = Annotated[float, msgspec.Meta(gt=0.0)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-ScopeLabel = Literal["account", "session", "ip", "net", "asn", "fingerprint", "fingerprint_asn"]
+ScopeLabel = Literal["account", "session", "ip", "net", "asn", "fingerprint", "fingerprint_asn", "combination"]
+GROUPS_MAX: Final = 4
+"""Each costs a sighting an event."""
+COMBINED_MAX: Final = 3
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -49,6 +52,17 @@ class Collector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: Name
     reason: Name
     expires: date
+
+
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[groups]]``: what has all of these in common is a group, the actor ``combination:<name>:<part>@<part>``."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
+    of: Annotated[
+        tuple[Literal["net", "asn", "fingerprint", "country", "agent", "tier"], ...],
+        msgspec.Meta(min_length=2, max_length=COMBINED_MAX),
+    ]
+    """Its parts; `agent` is the user agent, told by XXH64 of its text in 16 hexadecimal digits."""
 
 
 class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +107,43 @@ class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A longer record is a dead letter."""
 
 
+FilePath = Annotated[str, msgspec.Meta(max_length=4096)]
+Protocol = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+
+
+class SecuritySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[kafka.security]``: who Weir is to the broker, and how it knows the broker.
+
+    Passwords are no settings: they stand in files of their own or in the environment, and are read when a connection is
+    made (`streams/live/connection.py`).
+    """
+
+    protocol: Protocol = "plaintext"
+    mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = "SCRAM-SHA-512"
+    """Of the two protocols with SASL."""
+    username: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    password_file: FilePath = ""
+    """Its first line; in place of it the environment may have ``WEIR_KAFKA__SECURITY__PASSWORD``."""
+    ca_file: FilePath = ""
+    """PEM with who may sign the broker's certificate; empty takes those that the system trusts."""
+    certificate_file: FilePath = ""
+    """PEM with Weir's own certificate, for mutual TLS, and what links it to the broker's CA."""
+    key_file: FilePath = ""
+    """PEM with its key; empty where the certificate's file holds that too."""
+    key_password_file: FilePath = ""
+    """Of an encrypted key; in place of it the environment may have ``WEIR_KAFKA__SECURITY__KEY_PASSWORD``."""
+
+    @property
+    def sasl(self) -> bool:
+        """Whether a name and a password are shown."""
+        return self.protocol.startswith("sasl_")
+
+    @property
+    def tls(self) -> bool:
+        """Whether the way to the broker is encrypted."""
+        return self.protocol.endswith("ssl")
+
+
 class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[kafka]``: the broker and how it is read."""
 
@@ -113,6 +164,43 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     More than the session time-out, lest one dead worker makes the others judge by what is out of date.
     """
+    security: SecuritySettings = SecuritySettings()
+
+
+class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[serve]``: blocks for enforcers, as CrowdSec's local API."""
+
+    listen: Annotated[str, msgspec.Meta(pattern=r"^\S+:[0-9]{1,5}$", max_length=300)] = "127.0.0.1:8080"
+    """Address and port; beyond loopback take a certificate, since keys would be readable on the way."""
+    keys_file: FilePath = "bouncers.json"
+    """Who may ask, as `weir bouncers` writes it; the same for every replica."""
+    certificate_file: FilePath = ""
+    """PEM with the certificate to show, and what links it to its CA; empty speaks plain HTTP."""
+    key_file: FilePath = ""
+    """PEM with its key, not encrypted; empty where the certificate's file holds it too."""
+    stale_max_s: NotNegative = 300
+    """While the broker cannot be asked, what was complete is served for so long, then 503 (wall clock)."""
+
+
+class CheckpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[checkpoint]``: how what assess remembers is kept."""
+
+    interval_s: NotNegative = 15
+    """Each partition's state is kept so often (wall clock); 0 keeps none, and whoever takes over rebuilds it all."""
+
+
+class DeadLetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[dead_letters]``: how much of a source may be unreadable before that is no matter of single records."""
+
+    share_max: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.1
+    """Share of any ``window_records`` consecutive records of a source partition that may become dead letters; more is
+    a flood; 1 sets no limit."""
+    window_records: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    on_flood: Literal["pause", "stop"] = "pause"
+    """``pause`` holds the source partition before the first record too many and says so again and again; ``stop`` ends
+    the worker."""
+    retry_s: Positive = 60
+    """A held partition is tried again so often (wall clock)."""
 
 
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +225,11 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     challenge_at_alert: bool = True
     """In enforce mode what is enough for an alert and not for a block is answered with a challenge, where the ground is
     the sum of all detectors, a group or a search."""
+    block_age_max_s: NotNegative = 900
+    """A block is counted and not sent when its event is older than this as it is decided (wall clock), or when it has
+    ended by then; 0 sends all."""
+    lag_max_s: NotNegative = 60
+    """A worker is degraded while it judges events that are older than this (wall clock); 0 sets no limit."""
     session_share: Annotated[float, msgspec.Meta(gt=0.5, le=1.0)] = 0.8
     """A session that carries this share of an account's evidence is blocked in its place, if there are others."""
 
@@ -144,9 +237,9 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[fusion]``: what all detectors together say of one principal; evidence in natural logarithms."""
 
-    budget: PositiveNumber = 2.0
+    budget: PositiveNumber = 1.0
     """Honest principals a day that the sum may alert on: the limits follow from the fitted tail of honest days."""
-    block_budget: PositiveNumber = 0.1
+    block_budget: PositiveNumber = 0.02
     """Likewise blocked."""
     limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
     """Evidence that an alert needs while no tail is fitted: 1 in 10,000 honest simulated account-days."""
@@ -210,8 +303,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     collectors: tuple[Collector, ...] = ()
     allow: tuple[Allow, ...] = ()
     bots: tuple[Bot, ...] = ()
+    groups: Annotated[tuple[Group, ...], msgspec.Meta(max_length=GROUPS_MAX)] = ()
     input: InputSettings = InputSettings()
     kafka: KafkaSettings = KafkaSettings()
+    serve: ServeSettings = ServeSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     policy: PolicySettings = PolicySettings()
     fusion: FusionSettings = FusionSettings()
     model: ModelSettings = ModelSettings()

@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient
 
 from deploy.embedded import running_broker
 from deploy.kafka.cluster import Cluster
+from streams.settings import KafkaSettings
 
 Kind = Literal["embedded", "kafka"]
 
@@ -37,6 +38,11 @@ class Broker:
     bootstrap: str
     label: str
     _admin: KafkaAdminClient | None = field(default=None, repr=False)
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How Weir reaches it."""
+        return KafkaSettings(bootstrap=self.bootstrap)
 
     @property
     def admin(self) -> KafkaAdminClient:

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -85,15 +85,22 @@ class Cluster:
         brokers: 1, or 3 for topics with replication factor 3 and `min.insync.replicas=2`.
         port: of the first broker, the others follow it, then the controllers; 0 takes free ones.
         settings: more lines for `server.properties`; they win over those given here.
+        advertised: ports that clients and other nodes are told, by node; their own where there are none.
     """
 
     def __init__(
-        self, directory: Path, brokers: int = 1, port: int = 0, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        brokers: int = 1,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+        advertised: Sequence[int] = (),
     ) -> None:
         self.directory = directory.resolve()
         self.brokers = brokers
         self.port = port
         self.settings = dict(settings or {})
+        self.advertised = tuple(advertised)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     @classmethod
@@ -201,13 +208,14 @@ class Cluster:
     def _properties(self, node: Node) -> str:
         several = min(self.brokers, 3)
         insync = 2 if several == 3 else 1
+        told = self.advertised[node.number - 1] if self.advertised else node.port
         voters = ",".join(f"{each.number}@{HOST}:{each.controller_port}" for each in self.nodes)
         values = {
             "process.roles": "broker,controller",
             "node.id": node.number,
             "controller.quorum.voters": voters,
             "listeners": f"PLAINTEXT://{HOST}:{node.port},CONTROLLER://{HOST}:{node.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{told}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": node.directory / "data",

@@ -89,6 +89,9 @@ class Columns:
     """On principals' rows: class of the user agent, below `AGENTS`; programs that call themselves alike share one."""
     principal: NDArray[np.uint64]
     """Key of the request's principal, on every row."""
+    together: NDArray[np.uint32]
+    """[n, 2] on groups' rows what all members saw within the last day or two: distinct profiles, with a standard error
+    of 10 %, and contacts, each member's first one with a profile and each result of a search or list."""
     tiers: tuple[str, ...]
     """Names of account tiers; index 0 is the unnamed one."""
 

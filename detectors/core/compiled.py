@@ -17,3 +17,13 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` at its first call for the dtypes it is called with."""
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
+
+
+def in_place(function: Callable[P, R]) -> Callable[P, R]:
+    """Likewise, for loops over many arrays that make none: numba then counts no references to them.
+
+    Counting takes most of the time of a loop that hands a tuple of arrays on to small functions. What is handed in
+    must be held by the caller; the compiler refuses a function that makes an array.
+    """
+    compiler = numba.njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]  # not among its stubs
+    return cast("Callable[P, R]", compiler(function))

@@ -94,6 +94,10 @@ class Detector(ABC, Generic[C]):
     """Tables of counts that the model learns for it from calm principals: name to length."""
     trait: ClassVar[str] = ""
     """Detectors of one trait see the same oddity in several ways: of them only the one that says most is added up."""
+    reading: ClassVar[bool] = False
+    """It sees what those do who read for work: such detectors add up to no more than `fusion.READING_CAP`."""
+    shared_from: ClassVar[float] = float("inf")
+    """Nats of it from which somebody else may use an account too: a block must not fall on the account then."""
     principals_only: ClassVar[bool] = False
     """It reads rows of principals (`Columns.own`) alone, and is given no others."""
     challenges: ClassVar[bool] = False
@@ -108,12 +112,13 @@ class Detector(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
+        self._name = type(self).__module__.rsplit(".", 1)[-1]
         self._reckoned: dict[Callable[[Model], object], tuple[Model, object]] = {}
 
     @property
     def name(self) -> str:
         """Id of the detector."""
-        return type(self).__module__.rsplit(".", 1)[-1]
+        return self._name
 
     def reckon(self, make: Callable[[Model], T], model: Model) -> T:
         """What ``make``, a function of the model and the config alone, gives; made once for each model that serves."""

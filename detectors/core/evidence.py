@@ -22,7 +22,7 @@ def floored_sum(
     total: NDArray[np.float64],
     at_us: NDArray[np.int64],
     since_us: NDArray[np.int64],
-    contacts: NDArray[np.int64],
+    contacts: NDArray[np.uint32],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Move the sums on by the rows that count; returns sum, start of its rise and contacts since, at each of n rows.
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 
 ANONYMOUS: Final = 0
 BARE_ACCOUNT: Final = 1
@@ -75,13 +75,13 @@ class Members(NamedTuple):
     """The rise of (c) in which it was counted."""
 
 
-@compiled
+@in_place
 def _up(counts: NDArray[np.uint16], row: int, column: int | np.int64) -> None:
     if counts[row, column] < FULL:
         counts[row, column] += 1
 
 
-@compiled
+@in_place
 def _down(counts: NDArray[np.uint16], row: int, column: int | np.int64, by: int | np.int64) -> None:
     # A count that is full has forgotten how far beyond it was.
     if counts[row, column] < FULL:
@@ -89,7 +89,7 @@ def _down(counts: NDArray[np.uint16], row: int, column: int | np.int64, by: int 
         counts[row, column] = max(left, np.int64(0))
 
 
-@compiled
+@in_place
 def _end_rise(groups: Groups, g: int, k: int) -> None:
     groups.total[g, k] = 0.0
     groups.since_s[g, k] = 0
@@ -97,14 +97,14 @@ def _end_rise(groups: Groups, g: int, k: int) -> None:
     groups.members[g, k] = 0
 
 
-@compiled
+@in_place
 def _new_day(groups: Groups, g: int, days: np.int64) -> None:
     for counts in (groups.people, groups.behind):
         counts[g, 1] = counts[g, 0] if days == 1 else 0
         counts[g, 0] = 0
 
 
-@compiled
+@in_place
 def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
     """Let the group's time become ``now_s``, not before what it was: days change, sums decay, a full cell is released.
 
@@ -134,7 +134,7 @@ def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
             _end_rise(groups, g, k)
 
 
-@compiled
+@in_place
 def count_behind(groups: Groups, members: Members, g: int, m: int) -> None:
     """Count a member that asks for a profile once among those of the last day or two."""
     today = np.int64(groups.at_s[g]) // DAY_S
@@ -151,7 +151,7 @@ def count_behind(groups: Groups, members: Members, g: int, m: int) -> None:
     members.day[m] = today
 
 
-@compiled
+@in_place
 def look_like(groups: Groups, members: Members, g: int, m: int) -> None:
     """Reckon anew whether a member looks like a person, and correct the count of them."""
     person = (members.traits[m] & FURNISHED) != 0 or members.nats[m] < LIKE_PEOPLE
@@ -165,12 +165,12 @@ def look_like(groups: Groups, members: Members, g: int, m: int) -> None:
         _down(groups.people, g, ago, 1)
 
 
-@compiled
+@in_place
 def _bounded(grains: np.int64) -> np.int64:
     return max(min(grains, np.int64(GRAINS_MAX)), np.int64(-GRAINS_MAX))
 
 
-@compiled
+@in_place
 def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> None:
     """Remove from a sum what a member gave that turns out to be furnished."""
     given = np.float64(members.given[m])
@@ -188,7 +188,7 @@ def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> None
     members.given_since_s[m] = 0
 
 
-@compiled
+@in_place
 def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
     """An earlier cell of this rise ended without furniture, so that what the member gave in it was released."""
     if members.given_since_s[m] != groups.since_s[g, k]:
@@ -199,7 +199,7 @@ def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
     return bool(members.given[m] - held > GRAIN * members.given_contacts[m])
 
 
-@compiled
+@in_place
 def furnish(groups: Groups, members: Members, g: int, m: int) -> None:
     """A member asked for something beside profiles: it leaves (a) and (b) for good, with what it gave."""
     if (members.traits[m] & FURNISHED) != 0:
@@ -212,7 +212,7 @@ def furnish(groups: Groups, members: Members, g: int, m: int) -> None:
     _take_back(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS)
 
 
-@compiled
+@in_place
 def _rise(groups: Groups, g: int, k: int) -> np.int64:
     """Name of the rise that a contact belongs to, a new one if there is none."""
     if groups.since_s[g, k] == 0:
@@ -221,7 +221,7 @@ def _rise(groups: Groups, g: int, k: int) -> np.int64:
     return np.int64(groups.since_s[g, k])
 
 
-@compiled
+@in_place
 def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -> None:
     """Add a bare member's contact to what is held of (a) or (b)."""
     rise = _rise(groups, g, k)
@@ -242,7 +242,7 @@ def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -
         members.given_contacts[m] += 1
 
 
-@compiled
+@in_place
 def add(groups: Groups, members: Members, g: int, m: int, llr: float) -> None:
     """Add a young account's contact to (c), at once."""
     rise = _rise(groups, g, YOUNG)

@@ -100,12 +100,13 @@ def mix(word: np.uint64) -> np.uint64:
 
 @compiled
 def of_scope(digest: np.uint64, scope: int) -> np.uint64:
-    """Key of an actor: its digest with the scope's number, 1 to 7, in place of the low three bits.
+    """Key of an actor: its digest with the scope's number, 1 to 8, in place of the low three bits; 8 has zeros there.
 
     Whoever may choose an id finds one with any digest that he likes, as that of somebody's account: XXH64 is no secret.
     So keys of two scopes never are the same, and none is 0, which stands for no key.
     """
-    return (digest & ~np.uint64(7)) | np.uint64(scope)
+    key = (digest & ~np.uint64(7)) | np.uint64(scope & 7)
+    return key if key != 0 else np.uint64(1 << 63)
 
 
 @compiled

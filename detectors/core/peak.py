@@ -11,6 +11,8 @@ A window is a ring of panes; it holds the pane that is being filled and the whol
 The tail beyond the 99th percentile is a power law (Hill 1975), so a count n stands for
 
     P(day's peak >= n) = 0.01 * (n / q99) ** -a,    nats = ln 100 + a * ln(n / q99) - 1.5    above 0.6 * q99
+
+Of fewer than 2,000 days the last 20 are the tail, and their share stands in place of 0.01: newcomers are few.
 """
 
 from dataclasses import dataclass
@@ -28,9 +30,11 @@ SINGLE: Final = 16
 OCTAVE: Final = 4
 PANE_MAX: Final = 65_535
 DAY_US: Final = 86_400 * US
-ENOUGH: Final = 2_000
+ENOUGH: Final = 500
 """Days of principals below which a class is judged by all classes together, and all together by nothing."""
 TAIL: Final = 0.01
+BEYOND: Final = 20
+"""Days that a tail needs: of fewer than 2,000 these are a larger share than `TAIL`."""
 SOFTEST: Final = 1.5
 STEEPEST: Final = 4.0
 BODY: Final = 0.6
@@ -134,36 +138,39 @@ class Tails:
     """What is usual in each of c classes; by an infinite `q99` nothing is unusual."""
 
     q99: NDArray[np.float64]
-    """[c] count that a day's peak exceeds in one case of a hundred."""
+    """[c] count that a day's peak exceeds in a `share` of cases."""
     exponent: NDArray[np.float64]
     """[c] of the power law beyond it, in [1.5, 4]."""
+    share: NDArray[np.float64]
+    """[c] one in a hundred, more where days are few."""
 
     def nats(self, count: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.float64]:
         """Evidence of each count against its class, not negative; never lower for more."""
         out = np.zeros(count.size)
         rows = np.flatnonzero(count > BODY * self.q99[of])
         rise = self.exponent[of[rows]] * np.log(count[rows] / self.q99[of[rows]])
-        out[rows] = np.maximum(-np.log(TAIL) + rise - MARGIN, 0.0)
+        out[rows] = np.maximum(-np.log(self.share[of[rows]]) + rise - MARGIN, 0.0)
         return out
 
 
 def tails(peaks: NDArray[np.float64]) -> Tails:
-    """Tails of [c, 80] peaks by class; a class with fewer than 2,000 days takes that of all classes together."""
+    """Tails of [c, 80] peaks by class; a class with fewer than 500 days takes that of all classes together."""
     together = peaks.sum(axis=0)
     judged_by = [row if row.sum() >= ENOUGH else together for row in peaks]
-    found = np.array([_tail(row) for row in judged_by]).reshape(-1, 2)
-    return Tails(found[:, 0], found[:, 1])
+    found = np.array([_tail(row) for row in judged_by]).reshape(-1, 3)
+    return Tails(found[:, 0], found[:, 1], found[:, 2])
 
 
-def _tail(peaks: NDArray[np.float64]) -> tuple[float, float]:
-    """q99, rounded up to the end of its place, and Hill's exponent beyond it."""
+def _tail(peaks: NDArray[np.float64]) -> tuple[float, float, float]:
+    """q99, rounded up to the end of its place, Hill's exponent beyond it, and the share that is."""
     total = float(peaks.sum())
     if total < ENOUGH:
-        return float("inf"), STEEPEST
+        return float("inf"), STEEPEST, TAIL
+    share = max(TAIL, BEYOND / total)
     ends = largest()
     beyond = total - np.cumsum(peaks)
-    at = int(np.argmax(beyond <= TAIL * total))
+    at = int(np.argmax(beyond <= share * total))
     held = peaks[at + 1 :]
     excess = float((held * np.log(middles()[at + 1 :] / ends[at])).sum())
     exponent = float(held.sum()) / excess if excess > 0 else STEEPEST
-    return float(ends[at]), min(max(exponent, SOFTEST), STEEPEST)
+    return float(ends[at]), min(max(exponent, SOFTEST), STEEPEST), share

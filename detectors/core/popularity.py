@@ -68,6 +68,8 @@ class Popularity:
     """q: [9], sums to 1."""
     uniform: NDArray[np.float64]
     """u: [9], sums to 1."""
+    members: float = 0.0
+    """Profiles in the member base, configured or estimated; 0 while unknown."""
 
     def bins_of(self, profiles: NDArray[np.uint64], wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Bin of each profile where ``wanted``, 0 elsewhere and for profiles nobody met."""
@@ -92,7 +94,20 @@ def build(
         blank = np.eye(1, BINS)[0]
         return Popularity(label, table, table_bins, blank, blank)
     known[0] = total - known[1:].sum()
-    return Popularity(label, table, table_bins, honest / honest.sum(), known / known.sum())
+    return Popularity(label, table, table_bins, honest / honest.sum(), known / known.sum(), float(known.sum()))
+
+
+def shared(popularity: Popularity, contacts: NDArray[np.float64], people: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n] share of contacts with a profile that another had met, of so many people who look as honest ones do.
+
+    Each has the same number of contacts, all of different profiles, and in each bin all are as likely. In [0, 1]; 0
+    while the member base is unknown.
+    """
+    profiles = np.maximum(popularity.uniform * popularity.members, 1.0)
+    each = np.minimum(contacts[:, None] * popularity.honest / np.maximum(people, 1.0)[:, None] / profiles, 1.0)
+    distinct = (profiles * (1.0 - (1.0 - each) ** np.maximum(people, 1.0)[:, None])).sum(axis=1)
+    known = (contacts > 0) & (popularity.members > 0)
+    return np.where(known, np.clip(1.0 - distinct / np.maximum(contacts, 1.0), 0.0, 1.0), 0.0)
 
 
 def members_estimate(counts: NDArray[np.float32]) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from detectors.core.peer import CLASSES
 
 REACHED_CAP: Final = 9.0
-TIERS: Final = 8
 BINS: Final = 24
 ENOUGH_DAYS: Final = 200
 """Days of principals below which a tier is judged by all together, and all not."""
@@ -29,12 +29,12 @@ def nats_of(shown: int, high: float, slope: float) -> float:
 
 
 def reach(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By tier the results in a day that one in a hundred reaches, and the slope of the tail: [TIERS, 2].
+    """By class of tiers the results in a day that one in a hundred reaches, and the slope of the tail: [CLASSES, 2].
 
-    ``counts`` [TIERS, BINS] are days of principals begun (bin 0) and those that entered a bin from the one below.
+    ``counts`` [CLASSES, BINS] are days of principals begun (bin 0) and those that entered a bin from the one below.
     """
-    out = np.tile([np.inf, 1.0], (TIERS, 1))
-    for tier, own in enumerate(counts):
+    out = np.tile([np.inf, 1.0], (CLASSES, 1))
+    for one, own in enumerate(counts):
         days = own if own[0] >= ENOUGH_DAYS else counts.sum(axis=0)
         if days[0] < ENOUGH_DAYS:
             continue
@@ -42,5 +42,5 @@ def reach(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         share = np.append((beyond + 1) / (days[0] + 2), 0.0)
         tenth, hundredth = int((share < 0.1).argmax()), int((share < 0.01).argmax())
         excess = share[tenth + 1 :].sum() / max(share[tenth], 1e-9) * np.log(2.0) / 2
-        out[tier] = 2.0 ** ((hundredth + 4) / 2), np.clip(1 / max(excess, 1e-9), 1.5, 4.0)
+        out[one] = 2.0 ** ((hundredth + 4) / 2), np.clip(1 / max(excess, 1e-9), 1.5, 4.0)
     return out

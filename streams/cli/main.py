@@ -44,6 +44,9 @@ class Entry:
 COMMANDS: Final = {
     "worker": Entry("streams.cli.worker:worker", "Run the stream processors; one process a core."),
     "topics": Entry("streams.cli.topics:topics", "Create the topics, or say what differs."),
+    "deadletters": Entry("streams.cli.deadletters:deadletters", "List what could not be read, or send it again."),
+    "serve": Entry("streams.cli.serve:serve", "Tell enforcers whom to block, as CrowdSec's local API."),
+    "bouncers": Entry("streams.cli.bouncers:bouncers", "Make, list and remove the keys of enforcers."),
     "replay": Entry("streams.cli.replay:replay", "Judge recorded requests offline, in event time."),
     "tune": Entry("streams.cli.tune:tune", "Judge them under several settings, a row for each."),
     "simulate": Entry("streams.cli.simulate:simulate", "Write a labelled synthetic day."),

@@ -15,12 +15,12 @@ from schemas.codec import MsgpackCodec
 from schemas.errors import TransportError, UsageError
 from schemas.model import ModelDelta
 from streams import config
-from streams.cli.option import config_option, effective, json_option, print_json
-from streams.cli.topics import bootstrap_option
+from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.live.connection import failure, for_kafka_python
 from streams.live.topics import ANSWER_MS, partitions
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.summary import Summary, summarise
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 
 EXAMPLES = """\b
 Examples:
@@ -48,7 +48,7 @@ def show(file: Path | None, bootstrap: str | None, config_file: Path | None, as_
         summary = read(file)
     else:
         settings = effective(config_file)
-        models = fetch(settings, bootstrap or settings.kafka.bootstrap)
+        models = fetch(settings, kafka_at(settings, bootstrap))
         summary = summarise(models, settings, config.detectors(settings, None))
     if as_json:
         print_json(msgspec.to_builtins(summary))
@@ -70,25 +70,25 @@ def read(file: Path) -> Summary:
         raise UsageError(f"{file}: {error}") from error
 
 
-def fetch(settings: Settings, bootstrap: str) -> Models:
+def fetch(settings: Settings, kafka: KafkaSettings) -> Models:
     """Everything on the model topic, merged as a worker does.
 
     Raises:
         TransportError: the broker cannot be reached or refuses, or there is no such topic.
     """
     name, activity = (settings.kafka.prefix + one.name for one in (topic.MODEL, topic.ACTIVITY))
-    found = partitions(bootstrap, [name, activity])
+    found = partitions(kafka, [name, activity])
     models, codec = Models(settings.model, found[activity]), MsgpackCodec(ModelDelta)
     numbers = [TopicPartition(name, number) for number in range(found[name])]
     try:
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = KafkaConsumer(**for_kafka_python(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             consumer.assign(numbers)
             ends = consumer.end_offsets(numbers)
             while any(consumer.position(number) < ends[number] for number in numbers):
                 polled = consumer.poll(timeout_ms=ANSWER_MS)
                 if not polled:
-                    raise TransportError(f"kafka {bootstrap}: no answer within {ANSWER_MS / 1000:g} s")
+                    raise TransportError(f"kafka {kafka.bootstrap}: no answer within {ANSWER_MS / 1000:g} s")
                 for records in polled.values():
                     for record in records:
                         if record.value is not None:
@@ -96,7 +96,7 @@ def fetch(settings: Settings, bootstrap: str) -> Models:
         finally:
             consumer.close()
     except (KafkaError, OSError) as error:
-        raise TransportError(f"kafka {bootstrap}: {error}") from error
+        raise failure(kafka, error) from error
     return models
 
 

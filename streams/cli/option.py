@@ -8,10 +8,11 @@ from typing import ParamSpec, TypeVar
 
 import click
 import orjson
+from msgspec.structs import replace
 
 from schemas.errors import ConfigError
 from streams.config import parse
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +27,18 @@ def config_option(command: Callable[P, R]) -> Callable[P, R]:
 def json_option(command: Callable[P, R]) -> Callable[P, R]:
     """``--json``, the argument ``as_json``; see `print_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and not a table.")(command)
+
+
+def bootstrap_option(command: Callable[P, R]) -> Callable[P, R]:
+    """``--bootstrap``, the argument ``bootstrap``; see `kafka_at`."""
+    return click.option("--bootstrap", help="The broker, host:port[,host:port...], instead of kafka.bootstrap.")(
+        command
+    )
+
+
+def kafka_at(settings: Settings, bootstrap: str | None) -> KafkaSettings:
+    """The broker of the settings, or one at another address that is reached in the same way."""
+    return settings.kafka if bootstrap is None else replace(settings.kafka, bootstrap=bootstrap)
 
 
 def effective(config_file: Path | None, changes: Mapping[str, object] | None = None) -> Settings:

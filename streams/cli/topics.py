@@ -1,20 +1,16 @@
 """`weir topics`: makes the topics, and says what differs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.option import config_option, effective, json_option, print_json
+from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
 from streams.live import topics as live
 from streams.live.topics import Difference
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 EXAMPLES = """\b
 Examples:
@@ -35,13 +31,6 @@ Examples:
 """
 
 
-def bootstrap_option(command: Callable[P, R]) -> Callable[P, R]:
-    """``--bootstrap``, the argument ``bootstrap``."""
-    return click.option("--bootstrap", help="The broker, host:port[,host:port...], instead of kafka.bootstrap.")(
-        command
-    )
-
-
 @click.group("topics", epilog=EXAMPLES)
 def topics() -> None:
     """Create the topics, or say what differs."""
@@ -57,11 +46,7 @@ def create(bootstrap: str | None, config_file: Path | None, as_json: bool) -> in
     An existing topic is never changed; what differs in it is listed. Asking twice is asking once.
     """
     settings = effective(config_file)
-    broker, wanted, replication = (
-        bootstrap or settings.kafka.bootstrap,
-        live.layouts(settings),
-        settings.kafka.replication,
-    )
+    broker, wanted, replication = kafka_at(settings, bootstrap), live.layouts(settings), settings.kafka.replication
     made = live.create(broker, wanted, replication)
     differences = live.check(broker, wanted, replication)
     if as_json:
@@ -83,7 +68,7 @@ def check(bootstrap: str | None, config_file: Path | None, as_json: bool) -> int
     """
     settings = effective(config_file)
     wanted = live.layouts(settings)
-    differences = live.check(bootstrap or settings.kafka.bootstrap, wanted, settings.kafka.replication)
+    differences = live.check(kafka_at(settings, bootstrap), wanted, settings.kafka.replication)
     if as_json:
         print_json({"differences": [asdict(each) for each in differences]})
     elif not differences:

@@ -6,8 +6,7 @@ import click
 from msgspec.structs import replace
 
 from schemas.errors import UsageError
-from streams.cli.option import config_option, effective
-from streams.cli.topics import bootstrap_option
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
 
 EXAMPLES = """\b
 Examples:
@@ -44,6 +43,4 @@ def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_lev
     if wrong:
         raise UsageError(f"there is no stage {', '.join(wrong)}; there are {', '.join(STAGES)}")
     settings = effective(config_file)
-    if bootstrap is not None:
-        settings = replace(settings, kafka=replace(settings.kafka, bootstrap=bootstrap))
-    run(settings, chosen, log_level)
+    run(replace(settings, kafka=kafka_at(settings, bootstrap)), chosen, log_level)

@@ -6,14 +6,19 @@ from typing import Final, NamedTuple
 import faust
 
 from schemas import topic
+from schemas.errors import TransportError
 from streams import config
 from streams.clock import Clock, wall_clock_us
-from streams.live import topics
+from streams.live import access, topics
 from streams.live.assessing import Assessing
+from streams.live.auditing import Auditing, worker_name
+from streams.live.condition import Condition
+from streams.live.credentials import credentials
 from streams.live.model_feed import ModelFeed
 from streams.live.observing import Observing
+from streams.live.sending import Sender
 from streams.live.tally import Tally
-from streams.live.transport import FetchOptions, configure, register
+from streams.live.transport import FetchOptions, configure, register, stop_process
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.model.models import Models
 from streams.settings import KafkaSettings, Settings
@@ -26,6 +31,9 @@ SEND_BYTES: Final = topics.LARGE_BYTES - 4096
 SEND_S: Final = 120.0
 """How long the broker may keep a record from being sent; Faust alone would wait 20 minutes for a lost answer."""
 
+POLL_S: Final = 900.0
+"""How long a worker may take between two reads; at an assignment it restores all its partitions in between."""
+
 
 class Partitions(NamedTuple):
     """How many partitions the topics have that a worker must know of."""
@@ -33,6 +41,8 @@ class Partitions(NamedTuple):
     requests: int
     activity: int
     model: int
+    state: int
+    """0 where none is kept."""
 
 
 def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = wall_clock_us) -> faust.App:
@@ -41,25 +51,40 @@ def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = w
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
     """
-    partitions = _partitions(settings)
+    access.require(settings, stages)
+    partitions = _partitions(settings, stages)
     app, tally = _app(settings.kafka, partitions), Tally()
+    condition = Condition(worker_name(), config.revision(settings))
+    auditing = Auditing(Sender(app, settings.kafka.prefix), condition, tally, settings.policy.lag_max_s, clock)
     if "observe" in stages:
-        Observing(app, settings, partitions.activity, tally)
+        auditing.held = Observing(app, settings, partitions.activity, tally).held.__len__
     if "assess" in stages:
-        _assess(app, settings, partitions, clock, tally)
+        assessing = _assess(app, settings, partitions, clock, tally)
+        auditing.rebuilding = lambda: assessing.rebuilding
 
     async def tell() -> None:
         tally.tell()
+        try:
+            await auditing.look()
+        except Exception as error:  # noqa: BLE001 - nobody would be told any more
+            stop_process(error, "audit")
 
     app.timer(TELL_S, on_leader=False)(tell)
     return app
 
 
-def _partitions(settings: Settings) -> Partitions:
-    own = (topic.ACTIVITY, topic.MODEL, topic.ALERTS, topic.BLOCKS, topic.DEAD_LETTERS)
-    names = [settings.input.topic, *(settings.kafka.prefix + each.name for each in own)]
-    found = topics.partitions(settings.kafka.bootstrap, names)
-    return Partitions(*(found[name] for name in names[:3]))
+def _partitions(settings: Settings, stages: Collection[str]) -> Partitions:
+    # The topics of these stages only: more the rights of their role may not let it see.
+    names = [rule.name for stage in stages for rule in access.rules(stage, settings) if rule.kind == access.TOPIC]
+    found = topics.partitions(settings.kafka, names)
+    counted = (topic.REQUESTS, topic.ACTIVITY, topic.MODEL, topic.STATE)
+    partitions = Partitions(*(found.get(access.name_of(each, settings), 0) for each in counted))
+    if partitions.state and partitions.state < partitions.activity:
+        state, activity = (access.name_of(each, settings) for each in (topic.STATE, topic.ACTIVITY))
+        raise TransportError(
+            f"topic {state} has {partitions.state} partitions, and {activity} has {partitions.activity}"
+        )
+    return partitions
 
 
 def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
@@ -68,11 +93,12 @@ def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
     app = faust.App(
         kafka.application,
         broker=[f"batch://{address}" for address in kafka.bootstrap.split(",")],
+        broker_credentials=credentials(kafka),
         broker_session_timeout=session_s,
         broker_rebalance_timeout=max(session_s, 4.0),
         broker_heartbeat_interval=max(session_s / 10, 0.3),
         broker_commit_interval=0.5,
-        broker_max_poll_interval=300.0,
+        broker_max_poll_interval=POLL_S,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_linger=0.005,
@@ -93,7 +119,7 @@ def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
     return app
 
 
-def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: Clock, tally: Tally) -> None:
+def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: Clock, tally: Tally) -> Assessing:
     models = Models(settings.model, partitions.activity)
     detectors, revision = config.detectors(settings), config.revision(settings)
 
@@ -101,4 +127,4 @@ def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: C
         return Assessor(settings, detectors, models, revision, partition, partitions.requests)
 
     feed = ModelFeed(settings.kafka, partitions.model)
-    Assessing(app, new_assessor, feed, models, clock, tally, settings.kafka)
+    return Assessing(app, new_assessor, feed, models, clock, tally, settings)

@@ -1,40 +1,62 @@
 """The assess and decide stages on Kafka: sightings in, alerts, blocks and model deltas out.
 
-The state of a partition is a fold over its activity log. Until it is kept in checkpoints, a worker that takes a
-partition over reads that log from its beginning and stays silent below the committed offset: what was decided there has
-been sent. From there on every decision is sent; one that was sent just before a crash is sent again with the same id.
+The state of a partition is a fold over its activity log. It is kept in checkpoints, and only what a checkpoint holds is
+committed. A worker that takes a partition over goes on at the last one; where none serves it reads the log from its
+beginning. Either way it is silent below the committed offset: what was decided there has been sent. From there on every
+decision is sent; one that was sent just before a crash is sent again with the same id.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, cast
 
 import numpy as np
 from faust import Stream
-from faust.types import AppT, EventT, Message, StreamT
+from faust.types import TP, AppT, EventT, Message, StreamT
 
 from schemas import topic
+from schemas.errors import StopError
 from schemas.model import ModelDelta
 from streams.clock import Clock
+from streams.live.checkpoint.manifest import Owner
+from streams.live.checkpoint.reading import Found, StateReader
+from streams.live.checkpoint.restoring import restored_from
+from streams.live.checkpoint.writing import Point, Series
+from streams.live.lateness import timely
 from streams.live.model_feed import CODEC, ModelFeed
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
-from streams.live.transport import TopicOptions, batch_topic, partition_states, stop_process
+from streams.live.transport import (
+    Assigned,
+    Beginning,
+    TopicOptions,
+    batch_topic,
+    let_commit,
+    on_last_call,
+    partition_states,
+    stop_process,
+)
 from streams.outputs.cloudevents import record_of
 from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.batch import Batch
+from streams.pipeline.checkpoint.snapshot import encode, restore, take
 from streams.pipeline.model.models import Models
 from streams.pipeline.sightings import decode
-from streams.settings import KafkaSettings
+from streams.settings import Settings
 
 STAGE: Final = "assess"
 RETRY_S: Final = 1.0
+LOOK_S: Final = 0.25
+"""How often is looked whose checkpoint is due."""
+LAST_SHARE: Final = 0.5
+"""Of the session time-out, for the last checkpoints before partitions go: the group waits meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +70,31 @@ class Owned:
     """Of the assignment: the next one begins anew."""
     silent_below: int
     """Offset below which everything decided has been sent before."""
+    upto: int = 0
+    """Offset after the last message that the state holds."""
+    settled: int = 0
+    """Offset below which nothing waits for its model."""
+    series: Series | None = None
+    """Its checkpoints, if any are kept."""
+    moves: int = 0
+    """How often the state has changed: rows that wait are judged without a message, too."""
+    kept: tuple[Point, int] | None = None
+    """`mark` of the last one, or of the beginning."""
+    checkpoint_due_s: float = 0.0
+    """When the next one is due, by the monotonic clock."""
+    torn: bool = False
+    """What was decided is not sent yet, or never will be: such a state must not be kept."""
+    closed: bool = False
+    """The partition is about to go: nothing more is judged."""
     waiting: deque[EventT[Batch]] = field(default_factory=deque)
     """Batches that may hold sightings whose model is still due: not acknowledged."""
     due_since: float | None = None
     """When the oldest of them began to wait, by the monotonic clock."""
+
+    @property
+    def mark(self) -> tuple[Point, int]:
+        """Where the state stands: another one means another state."""
+        return Point(self.upto, self.settled), self.moves
 
 
 class Assessing:
@@ -65,19 +108,28 @@ class Assessing:
         models: Models,
         clock: Clock,
         tally: Tally,
-        settings: KafkaSettings,
+        settings: Settings,
     ) -> None:
         """Make the state of a partition with ``new_assessor``."""
+        kafka = settings.kafka
         self._app, self._new_assessor, self._feed, self._models = app, new_assessor, feed, models
         self._clock, self._tally = clock, tally
-        self._sender = Sender(app, settings.prefix)
+        self._sender = Sender(app, kafka.prefix)
         self._owned: dict[int, Owned] = {}
         self._busy = asyncio.Lock()
         # Kernels run without the interpreter's lock: beside them the loop reads, observes and sends.
         self._judging = ThreadPoolExecutor(1, thread_name_prefix=STAGE)
         self._stream: StreamT[Batch] | None = None
-        self._patience_s = settings.model_wait_ms / 1000
-        self.topic = batch_topic(app, settings.prefix + topic.ACTIVITY.name, TopicOptions(rewind=True, late_acks=True))
+        self._patience_s = kafka.model_wait_ms / 1000
+        self._kafka, self._interval_s = kafka, settings.checkpoint.interval_s
+        self._block_age_max_us = settings.policy.block_age_max_s * 1_000_000
+        self._writing = asyncio.Lock()
+        self._encoding = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        options = TopicOptions(rewind=True, late_acks=True, begin=self.begin if self._interval_s else None)
+        self._name = kafka.prefix + topic.ACTIVITY.name
+        self.topic = batch_topic(app, self._name, options)
+        if self._interval_s:
+            on_last_call(app, self.last_call)
         app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
 
     async def run(self, stream: StreamT[Batch]) -> None:
@@ -87,6 +139,8 @@ class Assessing:
                 await self._app.add_runtime_dependency(self._feed)
                 # The feed is what stops first: nothing is judged any more when the producer stops.
                 self._feed.add_future(self._retry())
+                if self._interval_s:
+                    self._feed.add_future(self._keep())
             self._stream = stream
             await self._feed.caught_up.wait()
             async for event in cast("Stream[Batch]", stream).noack().events():
@@ -102,12 +156,23 @@ class Assessing:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._feed.changed.wait(), RETRY_S)
                 self._feed.changed.clear()
+                # Patience begins when all is read that was there: until then every model seems to be late.
+                if not self._feed.caught_up.is_set():
+                    for owned in self._owned.values():
+                        owned.due_since = None if owned.due_since is None else time.monotonic()
+                    continue
                 async with self._busy:
-                    for owned in [owned for owned in self._owned.values() if owned.waiting]:
-                        if self._is_current(owned.generation):
-                            await self._advance(owned, (), silent=False)
+                    for owned in [owned for owned in self._owned.values() if owned.due_since is not None]:
+                        if self._is_current(owned.generation) and not owned.closed and not owned.torn:
+                            await self._advance(owned, (), silent=owned.upto <= owned.silent_below)
+                            await self._acknowledge(owned)
         except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
+
+    @property
+    def rebuilding(self) -> int:
+        """Partitions whose state is still behind what was decided before."""
+        return sum(owned.upto < owned.silent_below for owned in self._owned.values())
 
     def _is_current(self, generation: int | None) -> bool:
         return generation == self._app.consumer_generation_id
@@ -115,7 +180,11 @@ class Assessing:
     async def _take(self, event: EventT[Batch]) -> None:
         batch = cast(Batch, event.value)
         owned = self._own(batch, event.message)
-        if owned is None:
+        if owned is None or owned.torn:
+            return
+        if owned.closed:
+            # No commit goes beyond the last checkpoint: it is the next owner's. But Faust would wait for it.
+            await self._acknowledge_one(event)
             return
         owned.waiting.append(event)
         sent_before = count_below(batch, owned.silent_below)
@@ -124,6 +193,8 @@ class Assessing:
                 await self._advance(owned, part, silent=silent)
         if not len(batch):
             await self._advance(owned, (), silent=batch.hi <= owned.silent_below)
+        owned.upto = batch.hi
+        await self._acknowledge(owned)
 
     def _judge(self, owned: Owned, values: Sequence[bytes | None], learned: Sequence[ModelDelta]) -> Outcome:
         """What the one thread does that touches assessors and models."""
@@ -134,7 +205,10 @@ class Assessing:
         turnover, caution = replace(assessor.bounds.turnover), assessor.caution()
         for value in values:
             assessor.accept(decode(value or b""))
-        outcome = assessor.advance(self._clock, impatient=self._impatient(owned))
+        impatient = self._impatient(owned)
+        outcome = assessor.advance(self._clock, impatient=impatient)
+        if assessor.judged > judged and owned.upto >= owned.silent_below:
+            self._tally.reached(outcome.reached_us, self._clock(), impatient=impatient)
         self._tally.judged += assessor.judged - judged
         self._tally.late += release.late - late
         self._tally.duplicates += release.duplicates - duplicates
@@ -156,16 +230,140 @@ class Assessing:
         self._owned[batch.partition] = owned
         return owned
 
+    async def begin(self, assigned: Sequence[Assigned]) -> Mapping[int, Beginning]:
+        """Restore the state of partitions that have just been assigned; says where reading of them begins."""
+        generation, now = self._app.consumer_generation_id, time.monotonic()
+        own: dict[int, Owned] = {}
+        self._owned, beginnings = {}, {}
+        try:
+            name, partitions = self._kafka.prefix + topic.STATE.name, [one.partition for one in assigned]
+            async with StateReader(self._kafka, name, partitions) as reader:
+                for number, one in enumerate(assigned, 1):
+                    if not self._is_current(generation):
+                        break
+                    owned = await self._restore(reader, one, generation)
+                    if not self._is_current(generation):
+                        break
+                    # One after the other, lest all partitions are copied and written in the same second.
+                    owned.checkpoint_due_s = now + self._interval_s * number / len(assigned)
+                    own[one.partition] = owned
+                    beginnings[one.partition] = Beginning(owned.upto, owned.settled)
+            if self._is_current(generation):
+                self._owned = own
+        except Exception as error:  # noqa: BLE001 - Faust would start anew without state
+            stop_process(error, f"{STAGE}, restoring")
+        return beginnings
+
+    async def _restore(self, reader: StateReader, one: Assigned, generation: int | None) -> Owned:
+        partition, began = one.partition, time.monotonic()
+        found = await reader.find(partition)
+        self._require_same_partitions(found)
+        assessor: Assessor | None = None
+
+        async def fill(blobs: Mapping[str, bytes]) -> None:
+            nonlocal assessor
+            assessor = fresh = self._new_assessor(partition)
+            await asyncio.get_running_loop().run_in_executor(self._judging, restore, fresh, blobs)
+
+        manifest = await restored_from(reader, partition, found, one.first, fill)
+        owner = Owner(found.next_term, generation or 0)
+        series = Series(self._sender, partition, owner, found.outdated(owner), self._models.partitions)
+        if manifest is None or assessor is None:
+            owned = Owned(self._new_assessor(partition), generation, one.committed, one.first, one.first, series)
+            why = "no usable checkpoint" if found.records else "no checkpoint"
+            level = logging.WARNING if found.records or one.committed else logging.INFO
+            log.log(
+                level, "partition %d: %s: rebuilding from %d, silent below %d", partition, why, one.first, one.committed
+            )
+        else:
+            owned = Owned(assessor, generation, one.committed, manifest.upto, manifest.settled, series)
+            owned.due_since = None if manifest.settled == manifest.upto else time.monotonic()
+            what = f"{len(assessor.actors):,} actors at offset {manifest.upto} in {time.monotonic() - began:.2f} s"
+            log.info(
+                "partition %d: restored %s (term %d), silent below %d", partition, what, manifest.term, one.committed
+            )
+        owned.kept = owned.mark
+        return owned
+
+    def _require_same_partitions(self, found: Found) -> None:
+        """Raises `StopError` where the activity topic had another number of partitions at the last checkpoint."""
+        before, now = found.manifests[0].partitions if found.manifests else 0, self._models.partitions
+        if before not in (0, now):
+            raise StopError(
+                f"topic {self._name} has {now} partitions and had {before}: actors would be parted from their state; "
+                "begin with new topics of activity and state, or go back"
+            )
+
+    async def _keep(self) -> None:
+        """Write checkpoints when they are due."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                for partition, owned in list(self._owned.items()):
+                    if time.monotonic() >= owned.checkpoint_due_s and not owned.closed:
+                        await self._checkpoint(partition, owned)
+                        owned.checkpoint_due_s = max(owned.checkpoint_due_s + self._interval_s, time.monotonic())
+        except Exception as error:  # noqa: BLE001 - nothing would be committed any more
+            stop_process(error, f"{STAGE}, checkpoint")
+
+    async def _checkpoint(self, partition: int, owned: Owned) -> None:
+        """Keep the state of one partition as it is now, unless it is kept already."""
+        series, loop = owned.series, asyncio.get_running_loop()
+        async with self._writing:
+            async with self._busy:
+                mark = owned.mark
+                if series is None or owned.torn or mark == owned.kept or not self._is_current(owned.generation):
+                    return
+                # What is taken counts as kept: if it does not get there, the next one must hold everything.
+                everything, series.whole_next = series.whole_next, True
+                snapshot = await loop.run_in_executor(
+                    self._judging, partial(take, owned.assessor, everything=everything)
+                )
+            manifest = await series.write(mark[0], snapshot.names, encode(snapshot), self._encoding)
+            owned.kept = mark
+            log.debug("partition %d: checkpoint %d at offset %d", partition, manifest.sequence, manifest.upto)
+            if self._is_current(owned.generation):
+                let_commit(self._app, TP(self._name, partition), manifest.settled)
+
+    async def last_call(self) -> None:
+        """Before partitions go: judge nothing more and keep what there is, so that the next owner goes on at once."""
+        owned = {partition: one for partition, one in self._owned.items() if self._is_current(one.generation)}
+        for one in owned.values():
+            one.closed = True
+        try:
+            async with asyncio.timeout(LAST_SHARE * self._kafka.session_timeout_ms / 1000):
+                for partition, one in owned.items():
+                    await self._checkpoint(partition, one)
+        except TimeoutError:
+            late = [number for number, one in owned.items() if one.mark != one.kept]
+            log.warning(
+                "partitions %s: no time for a last checkpoint; what came after the one before is judged again", late
+            )
+        except Exception as error:  # noqa: BLE001 - Faust would go on to commit
+            stop_process(error, f"{STAGE}, last checkpoint")
+
     async def _advance(self, owned: Owned, values: Sequence[bytes | None], *, silent: bool) -> None:
-        loop = asyncio.get_running_loop()
+        loop, judged = asyncio.get_running_loop(), owned.assessor.judged
+        owned.torn = True
         outcome = await loop.run_in_executor(self._judging, self._judge, owned, values, self._feed.take())
+        owned.moves += bool(values or outcome.decisions or outcome.deltas or owned.assessor.judged > judged)
         await self._send(outcome, silent=silent)
         if outcome.settled:
             owned.due_since = None
-            while owned.waiting and self._stream is not None:
-                await self._stream.ack(owned.waiting.popleft())
         elif owned.due_since is None:
             owned.due_since = time.monotonic()
+        owned.torn = False
+
+    async def _acknowledge(self, owned: Owned) -> None:
+        """What has been judged, unless some of it waits for its model."""
+        if owned.due_since is None:
+            owned.settled = owned.upto
+            while owned.waiting:
+                await self._acknowledge_one(owned.waiting.popleft())
+
+    async def _acknowledge_one(self, event: EventT[Batch]) -> None:
+        if self._stream is not None:
+            await self._stream.ack(event)
 
     def _impatient(self, owned: Owned) -> bool:
         return owned.due_since is not None and time.monotonic() - owned.due_since > self._patience_s
@@ -174,8 +372,9 @@ class Assessing:
         records = [self._delta(delta) for delta in outcome.deltas if not self._known(delta)]
         if not silent:
             decided_us = self._clock()
-            records += [Outgoing(*record_of(decision, decided_us)) for decision in outcome.decisions]
-            self._tally.decided(outcome)
+            decisions = timely(outcome.decisions, decided_us, self._block_age_max_us)
+            records += [Outgoing(*record_of(decision, decided_us)) for decision in decisions]
+            self._tally.decided(outcome, withheld=len(outcome.decisions) - len(decisions))
         if records:
             await self._sender.send(records)
 

@@ -9,6 +9,7 @@ from mode import Service
 from schemas import topic
 from schemas.codec import MsgpackCodec
 from schemas.model import ModelDelta
+from streams.live.connection import for_aiokafka
 from streams.live.transport import stop_process
 from streams.settings import KafkaSettings
 
@@ -26,15 +27,14 @@ class ModelFeed(Service):
         self.changed = asyncio.Event()
         """Set whenever deltas have come in; whoever waits for it clears it."""
         self._numbers = [TopicPartition(settings.prefix + topic.MODEL.name, number) for number in range(partitions)]
-        self._bootstrap = settings.bootstrap.split(",")
+        self._settings = settings
         self.caught_up = asyncio.Event()
         """Set when all that stood in the topic at the start has been read."""
 
     async def on_start(self) -> None:
         """Begin at the beginning."""
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        connection = for_aiokafka(self._settings)
+        self._consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False, auto_offset_reset="earliest")
         await self._consumer.start()
         self._consumer.assign(self._numbers)
         self._ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._numbers)

@@ -1,6 +1,7 @@
 """The observe stage on Kafka: batches of request events in, sightings and dead letters out.
 
-A batch is acknowledged when the broker has every record that came of it. A few batches are on their way at a time, so
+A batch is acknowledged when the broker has every record that came of it, and every activity partition has been told
+that it is done: those without a sighting in the next round (`rounds.py`). A few batches are on their way at a time, so
 that the next one is decoded while the last ones travel.
 """
 
@@ -13,12 +14,15 @@ from faust.types import TP, AppT, EventT, StreamT
 
 from schemas import topic
 from schemas.dead_letter import headers_for
-from schemas.errors import RecordError
+from schemas.errors import FloodError, RecordError
+from streams.live.holding import Holding
+from streams.live.rounds import Rounds
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
 from streams.live.transport import TopicOptions, batch_topic, partition_states, stop_process
 from streams.pipeline.batch import Batch
-from streams.pipeline.observe.observer import Observed, Observer, idle_progress
+from streams.pipeline.observe.flood import Flood, Source
+from streams.pipeline.observe.observer import Observed, Observer
 from streams.settings import Settings
 
 STAGE: Final = "observe"
@@ -40,79 +44,132 @@ class Observing:
 
     def __init__(self, app: AppT, settings: Settings, destinations: int, tally: Tally) -> None:
         """Write to ``destinations`` partitions of the activity topic."""
-        self._app, self._source, self._destinations, self._tally = app, settings.input.topic, destinations, tally
-        self._observer = Observer(settings.input, settings.surfaces, destinations, settings.bots)
+        self._app, self._source, self._tally = app, settings.input.topic, tally
+        self._observer = Observer(settings.input, settings.surfaces, destinations, settings.bots, settings.groups)
         self._sender = Sender(app, settings.kafka.prefix)
+        self._rounds = Rounds(app, self._sender, destinations)
         self._free = asyncio.Semaphore(IN_FLIGHT)
         self._settling: set[asyncio.Task[None]] = set()
         self._in_hand: TP | None = None
+        self._dead_letters = settings.dead_letters
+        self._flood = Flood(settings.dead_letters)
+        self.held = Holding(app, self._begin)
         self._quiet: dict[TP, tuple[int, int]] = {}
+        self._looked_in: int | None = None
         look_s = settings.input.idle_after_ms / 1000 / (LOOKS - 1)
         self._retell = LOOKS + int(RETELL_S / look_s)
         options = TopicOptions(keys=True, headers=True, timestamps=True)
         self.topic = batch_topic(app, self._source, options)
         app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
         app.timer(look_s, on_leader=False)(self.tell_idle)
+        app.timer(settings.dead_letters.retry_s, on_leader=False)(self._try_held)
 
     async def run(self, stream: StreamT[Batch]) -> None:
         """Observe batch after batch; a bug stops the process before the acknowledgement."""
+        self._rounds.acknowledge = stream.ack
         try:
             async for event in cast("Stream[Batch]", stream).noack().events():
+                if self.held.keeps(event):
+                    continue
                 self._in_hand = event.message.tp
-                await self._free.acquire()
-                sent = await self._sender.begin(self._outgoing(cast(Batch, event.value)))
+                await self._begin(event)
                 self._in_hand = None
-                task = asyncio.create_task(self._settle(stream, event, sent))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch and go on
             stop_process(error, STAGE)
 
+    async def _begin(self, event: EventT[Batch]) -> bool:
+        """Take a batch on its way; False when its partition is held instead."""
+        await self._free.acquire()
+        try:
+            async with self._rounds.turn:
+                if event.message.generation_id != self._app.consumer_generation_id:
+                    self._free.release()  # its partition went while it waited: it is read again
+                    return True
+                serial, sent = await self._send(event)
+        except FloodError as error:
+            self._free.release()
+            if self._dead_letters.on_flood == "stop":
+                raise
+            self.held.hold(event, error)
+            return False
+        task = asyncio.create_task(self._settle(serial, sent))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        self._rounds.soon()
+        return True
+
+    async def _send(self, event: EventT[Batch]) -> tuple[int, list[asyncio.Future[object]]]:
+        self._rounds.renew()
+        batch = cast(Batch, event.value)
+        records = self._outgoing(batch)
+        serial = self._rounds.telling.await_all(batch.topic, batch.partition, event)
+        return serial, await self._sender.begin(records)
+
+    async def _try_held(self) -> None:
+        try:
+            await self.held.retry()
+        except Exception as error:  # noqa: BLE001 - the partition would be held for ever
+            stop_process(error, f"{STAGE}, held")
+
     def _outgoing(self, batch: Batch) -> list[Outgoing]:
-        """All that comes of a batch, in the order of its records."""
-        observed = self._observer.observe(batch)
+        """All that comes of a batch, in the order of its records; raises `FloodError` when too few can be read."""
+        observed = self._observe(batch)
+        self._refuse_flood(observed)
+        return self._records(batch, observed)
+
+    def _observe(self, batch: Batch) -> Observed:
+        return self._observer.observe(batch, self._rounds.telling.since(batch.topic, batch.partition, batch.lo))
+
+    def _records(self, batch: Batch, observed: Observed) -> list[Outgoing]:
         if len(batch) > 1 and max(map(len, filter(None, observed.messages)), default=0) > MESSAGE_BYTES:
-            return [record for half in halves(batch) for record in self._outgoing(half)]
+            return [record for half in halves(batch) for record in self._records(half, self._observe(half))]
         self._tally.observed(observed.counts)
         return [*self._sightings(observed), *dead_letters(batch, observed)]
 
-    def _sightings(self, observed: Observed) -> list[Outgoing]:
-        progress = observed.progress()
-        return [
-            Outgoing(topic.ACTIVITY.name, None, progress if message is None else message, partition=partition)
-            for partition, message in enumerate(observed.messages)
-        ]
+    def _refuse_flood(self, observed: Observed) -> None:
+        source = Source(observed.topic, observed.partition)
+        # Else a client could have a partition held, and with it all judgement.
+        mistaken = [dead for dead in observed.dead if not dead.may_be_asked_for]
+        at = self._flood.begins(source, observed.lo, [dead.offset for dead in mistaken])
+        if at is not None:
+            limit = self._dead_letters.share_max, self._dead_letters.window_records
+            raise FloodError(*source, at, *limit, f"{mistaken[0].where}: {mistaken[0].reason}")
 
-    async def _settle(
-        self, stream: StreamT[Batch], event: EventT[Batch], sent: Sequence[asyncio.Future[object]]
-    ) -> None:
+    def _sightings(self, observed: Observed) -> list[Outgoing]:
+        messages = [(partition, message) for partition, message in enumerate(observed.messages) if message is not None]
+        covered = observed.topic, observed.partition, observed.lo, observed.hi, observed.watermark_us
+        self._rounds.telling.take(*covered, [partition for partition, _ in messages])
+        return [Outgoing(topic.ACTIVITY.name, None, message, partition=partition) for partition, message in messages]
+
+    async def _settle(self, serial: int, sent: Sequence[asyncio.Future[object]]) -> None:
         try:
-            await asyncio.gather(*sent)
-            await stream.ack(event)
+            await self._rounds.settle(serial, sent)
         except Exception as error:  # noqa: BLE001 - a record that was not sent must be read again
             stop_process(error, f"{STAGE}, sending")
         finally:
             self._free.release()
 
     async def tell_idle(self) -> None:
-        """Look at all source partitions and tell assess which of them are idle: at once, then hourly."""
+        """Look at all source partitions and have assess told which of them are idle: at once, then hourly."""
         try:
+            self._rounds.renew()
+            if self._looked_in != self._app.consumer_generation_id:
+                # What was to be told in the assignment before may have been forgotten with it.
+                self._looked_in, self._quiet = self._app.consumer_generation_id, {}
             for tp, position in self._look():
-                message = idle_progress(tp.topic, tp.partition, position)
-                await self._sender.send(
-                    [Outgoing(topic.ACTIVITY.name, None, message, partition=p) for p in range(self._destinations)]
-                )
+                if not self._rounds.telling.idle(tp.topic, tp.partition, position):
+                    self._quiet[tp] = position, LOOKS - 1  # told at the next look
+            self._rounds.soon()
         except Exception as error:  # noqa: BLE001 - the watermark would stand still in silence
-            # Nothing is lost by a word that a stopping producer did not take.
-            if not self._app.should_stop:
-                stop_process(error, f"{STAGE}, idleness")
+            stop_process(error, f"{STAGE}, idleness")
 
     def _look(self) -> list[tuple[TP, int]]:
         """Partitions whose idleness is to be told now, and their position."""
         seen: dict[TP, tuple[int, int]] = {}
         for tp, state in partition_states(self._app).items():
             # What is in hand counts as read, but assess would meet idleness before its sightings: a gap.
-            if tp.topic == self._source and tp != self._in_hand and state.idle and state.position is not None:
+            taken = tp != self._in_hand and tp not in self.held
+            if tp.topic == self._source and taken and state.idle and state.position is not None:
                 position, looks = self._quiet.get(tp, (-1, 0))
                 seen[tp] = state.position, looks + 1 if position == state.position else 1
         self._quiet = seen
@@ -145,7 +202,7 @@ def dead_letters(batch: Batch, observed: Observed) -> list[Outgoing]:
     return [
         Outgoing(
             topic.DEAD_LETTERS.name,
-            None if batch.keys is None else batch.keys[dead.index],
+            key_of(batch, dead.index),
             batch.values[dead.index],
             [
                 *(() if batch.headers is None else batch.headers[dead.index]),
@@ -154,3 +211,9 @@ def dead_letters(batch: Batch, observed: Observed) -> list[Outgoing]:
         )
         for dead in observed.dead
     ]
+
+
+def key_of(batch: Batch, index: int) -> bytes | None:
+    """The key of a record; an empty one where neither key nor value is there, as no client sends such a record."""
+    key = None if batch.keys is None else batch.keys[index]
+    return b"" if key is None and batch.values[index] is None else key

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field
 
 from schemas.alert import Alert
 from schemas.block import Block
+from streams.live.condition import Signals
 from streams.pipeline.assess.assessor import Outcome
 from streams.pipeline.assess.bounds import Turnover
 from streams.pipeline.observe.observer import Counts
@@ -31,6 +32,10 @@ class Tally:
     turnover: Turnover = field(default_factory=Turnover)
     caution: Counter[str] = field(default_factory=Counter)
     """What was cut, refused or forgotten, by reason."""
+    degraded: bool = False
+    """Whether the worker does less than it should, by the last look."""
+    signals: Signals = field(default_factory=Signals)
+    """What has been noticed since that look."""
     _told: int = field(default=-1)
 
     def observed(self, counts: Counts) -> None:
@@ -46,10 +51,23 @@ class Tally:
         """Add what an assessor's `caution` has risen by."""
         self.caution.update({reason: max(count - before[reason], 0) for reason, count in after.items()})
 
-    def decided(self, outcome: Outcome) -> None:
-        """Add one outcome of assess."""
+    def reached(self, event_us: int | None, now_us: int, *, impatient: bool) -> None:
+        """Note up to which event time something was just judged, and whether by an older model than the one due."""
+        if event_us is not None:
+            self.signals.lag_us = max(self.signals.lag_us, now_us - event_us)
+        self.signals.older_model += impatient
+
+    def decided(self, outcome: Outcome, withheld: int = 0) -> None:
+        """Add one outcome of assess, of whose blocks so many were too late to be sent."""
+        self.signals.blocks_withheld += withheld
+        self.caution.update({"blocks_withheld": withheld})
         self.alerts += sum(isinstance(decision, Alert) for decision in outcome.decisions)
         self.blocks += sum(isinstance(decision, Block) for decision in outcome.decisions)
+
+    def noticed(self) -> Signals:
+        """What has come up since the last call."""
+        signals, self.signals = self.signals, Signals()
+        return signals
 
     def tell(self) -> None:
         """Log one line, unless nothing has happened since the last one."""

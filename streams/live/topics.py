@@ -8,17 +8,26 @@ worker than the one that remembers it. `check` says what differs, and a person d
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from msgspec import structs
 
 from schemas import topic as catalogue
 from schemas.errors import TransportError
 from schemas.topic import Cleanup, Topic
-from streams.settings import Settings
+from streams.live.connection import failure, for_kafka_python
+from streams.live.probe import listens, refusal
+from streams.settings import KafkaSettings, Settings
 
 DAY_MS: Final = 86_400_000
 FOREVER: Final = -1
@@ -44,6 +53,10 @@ class Layout:
     retention_ms: int = FOREVER
     """A compacted topic with a retention forgets keys that nobody has written for so long."""
     record_max_bytes: int = RECORD_BYTES
+    segment_bytes: int | None = None
+    """Smaller than Kafka's own 1 GiB where keys are written again and again: only closed segments are compacted."""
+    compaction_lag_ms: int = 0
+    """How long each record stays, whatever comes after it under its key."""
     ours: bool = True
     """False for the topic of requests: it belongs to whoever feeds it, so all that is asked of it is that it exists."""
 
@@ -69,8 +82,12 @@ class Layout:
             "max.message.bytes": self.record_max_bytes,
             "min.insync.replicas": 2 if replication > 2 else 1,
         }
+        if self.segment_bytes is not None:
+            values["segment.bytes"] = self.segment_bytes
         if self.topic.cleanup is Cleanup.COMPACT:
             values["delete.retention.ms"] = TOMBSTONE_MS
+        if self.compaction_lag_ms:
+            values["min.compaction.lag.ms"] = self.compaction_lag_ms
         if self.retention_ms != FOREVER:
             values["retention.ms"] = self.retention_ms
         return {key: str(value) for key, value in values.items()}
@@ -87,7 +104,8 @@ def layouts(settings: Settings) -> tuple[Layout, ...]:
     return (
         Layout(requests, workers, 7 * DAY_MS, REQUEST_BYTES, ours=False),
         Layout(own(catalogue.ALERTS), 6, 30 * DAY_MS),
-        Layout(own(catalogue.BLOCKS), 6),
+        # Who serves decisions must know when a block would have ended that was made longer since, for a day after all.
+        Layout(own(catalogue.BLOCKS), 6, compaction_lag_ms=DAY_MS + 2_000 * settings.policy.block_max_s),
         Layout(own(catalogue.DEAD_LETTERS), 6, 14 * DAY_MS, LARGE_BYTES),
         # Longer than a year: what an auditor asks for is the year that has ended.
         Layout(own(catalogue.AUDIT), 1, 400 * DAY_MS),
@@ -97,8 +115,13 @@ def layouts(settings: Settings) -> tuple[Layout, ...]:
         Layout(own(catalogue.ACTIVITY), workers, 2 * DAY_MS, LARGE_BYTES),
         # One partition: every worker reads all of it, in one order.
         Layout(own(catalogue.MODEL), 1, 60 * DAY_MS, LARGE_BYTES),
+        # The partition of an actor's sightings has its state, under the same number.
+        Layout(own(catalogue.STATE), workers, record_max_bytes=LARGE_BYTES, segment_bytes=64 << 20),
     )
 
+
+Description = dict[str, Any]
+"""A topic as kafka-python describes it."""
 
 POLICY: Final = "cleanup.policy"
 EXISTS: Final = "exists"
@@ -108,6 +131,7 @@ COMPARED: Final = (
     POLICY,
     "retention.ms",
     "delete.retention.ms",
+    "min.compaction.lag.ms",
     "max.message.bytes",
     "min.insync.replicas",
 )
@@ -147,7 +171,7 @@ class Found:
         return self.settings.get(what, "")
 
 
-def create(bootstrap: str, wanted: Sequence[Layout], replication: int = 1) -> tuple[str, ...]:
+def create(kafka: KafkaSettings, wanted: Sequence[Layout], replication: int = 1) -> tuple[str, ...]:
     """Make the topics that do not exist yet and wait until each has leaders; existing ones stay as they are.
 
     Returns:
@@ -156,7 +180,7 @@ def create(bootstrap: str, wanted: Sequence[Layout], replication: int = 1) -> tu
     Raises:
         TransportError: the broker cannot be reached or refuses; some topics may have been made, ask again.
     """
-    with _admin(bootstrap) as admin:
+    with admin_of(kafka) as admin:
         existing = set(admin.list_topics())
         missing = [layout for layout in wanted if layout.topic.name not in existing]
         made = [layout.topic.name for layout in missing if _make(admin, layout, replication)]
@@ -164,31 +188,32 @@ def create(bootstrap: str, wanted: Sequence[Layout], replication: int = 1) -> tu
     return tuple(made)
 
 
-def check(bootstrap: str, wanted: Sequence[Layout], replication: int = 1) -> tuple[Difference, ...]:
+def check(kafka: KafkaSettings, wanted: Sequence[Layout], replication: int = 1) -> tuple[Difference, ...]:
     """What differs from what Weir needs, topic by topic; empty when nothing does.
 
     Raises:
         TransportError: the broker cannot be reached or refuses.
     """
-    with _admin(bootstrap) as admin:
+    with admin_of(kafka) as admin:
         found = _describe(admin, [layout.topic.name for layout in wanted])
     return tuple(
         difference for layout in wanted for difference in _compare(layout, found.get(layout.topic.name), replication)
     )
 
 
-def partitions(bootstrap: str, names: Sequence[str]) -> dict[str, int]:
+def partitions(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
     """How many partitions each topic has.
 
     Raises:
         TransportError: the broker cannot be reached or refuses, or one of the topics does not exist.
     """
-    with _admin(bootstrap) as admin:
-        found = _describe(admin, names)
+    with admin_of(kafka) as admin:
+        found = {each["name"]: len(each["partitions"]) for each in _existing(admin, names)}
     missing = sorted(set(names) - set(found))
     if missing:
-        raise TransportError(f"kafka {bootstrap}: no topic {', '.join(missing)}; weir topics create makes Weir's own")
-    return {name: found[name].partitions for name in names}
+        advice = "weir topics create makes Weir's own"
+        raise TransportError(f"kafka {kafka.bootstrap}: no topic {', '.join(missing)}; {advice}")
+    return {name: found[name] for name in names}
 
 
 def _make(admin: KafkaAdminClient, layout: Layout, replication: int) -> bool:
@@ -205,12 +230,19 @@ def _make(admin: KafkaAdminClient, layout: Layout, replication: int) -> bool:
     return True
 
 
-def _describe(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
-    existing = [each for each in admin.describe_topics() if each["name"] in names]
-    if not existing:
-        return {}
+def _existing(admin: KafkaAdminClient, names: Sequence[str]) -> list[Description]:
+    """Those that exist. Asked for by name: one that may not be seen is then told apart from one that does not exist."""
+    described: list[Description] = admin.describe_topics(sorted(set(names))) if names else []
+    existing = [each for each in described if each["error_code"] != UnknownTopicOrPartitionError.errno]
     for each in existing:
         _require_ok(each["name"], each["error_code"])
+    return existing
+
+
+def _describe(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
+    existing = _existing(admin, names)
+    if not existing:
+        return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, each["name"]) for each in existing]
     described = admin.describe_configs(resources, config_filter="all").get("topic", {})
     return {
@@ -224,6 +256,8 @@ def _describe(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, Found]
 
 
 def _require_ok(name: str, code: int) -> None:
+    if code == TopicAuthorizationFailedError.errno:
+        raise TransportError(f"not allowed to DESCRIBE topic {name}; deploy/README.md has the rules of each role")
     if code:
         raise TransportError(f"{name}: {for_code(code).__name__}")
 
@@ -252,23 +286,29 @@ def _number(text: str) -> float:
 
 
 @contextmanager
-def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+def admin_of(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """A connection for administration; what goes wrong with it is one line that names the broker."""
+    reason = refusal(kafka) if kafka.security.protocol != "plaintext" else None
+    if reason is not None:
+        raise TransportError(f"kafka {kafka.bootstrap}: {reason}")
     try:
-        admin = _connect(bootstrap)
+        admin = _connect(kafka)
         try:
             yield admin
         finally:
             admin.close()
     except KafkaTimeoutError as error:
-        raise TransportError(f"kafka {bootstrap}: no answer within {ANSWER_MS / 1000:g} s") from error
+        # A listener that wants TLS or a name answers a client that offers neither with silence.
+        wants = "; does it want another kafka.security.protocol?" if listens(kafka) else ""
+        raise TransportError(f"kafka {kafka.bootstrap}: no answer within {ANSWER_MS / 1000:g} s{wants}") from error
     except (KafkaError, OSError) as error:
-        raise TransportError(f"kafka {bootstrap}: {error}") from error
+        raise failure(kafka, error) from error
 
 
-def _connect(bootstrap: str) -> KafkaAdminClient:
+def _connect(kafka: KafkaSettings) -> KafkaAdminClient:
     times = {"bootstrap_timeout_ms": ANSWER_MS, "request_timeout_ms": ANSWER_MS}
+    arguments = for_kafka_python(kafka)
     try:
-        return KafkaAdminClient(bootstrap_servers=bootstrap, client_id="weir-topics", **times)
+        return KafkaAdminClient(client_id="weir-topics", **arguments, **times)
     except ValueError as error:
-        raise TransportError(f"kafka {bootstrap}: this is not host:port[,host:port...]") from error
+        raise TransportError(f"kafka {kafka.bootstrap}: this is not host:port[,host:port...]") from error

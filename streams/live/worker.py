@@ -10,6 +10,7 @@ from faust import Worker
 
 from schemas.errors import BUG_EXIT_STATUS
 from streams.live.app import build
+from streams.live.connection import warn_if_open
 from streams.pipeline.warm_up import warm_up
 from streams.settings import Settings
 
@@ -22,6 +23,7 @@ def run(settings: Settings, stages: Collection[str], log_level: str) -> None:
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
     """
+    warn_if_open(settings.kafka)
     app = build(settings, stages)
     warm_up(settings)
     # What is loaded by now stays: the collector need not look at it again, and batches make no cycles.

@@ -30,7 +30,7 @@ class Pipeline:
         judge: Judge | None = None,
     ) -> None:
         """Read ``sources`` source partitions, keep actors in ``partitions``; see `Assessor` for the rest."""
-        self.observer = Observer(settings.input, settings.surfaces, partitions, settings.bots)
+        self.observer = Observer(settings.input, settings.surfaces, partitions, settings.bots, settings.groups)
         self.models = Models(settings.model, partitions)
         self.assessors = [
             Assessor(settings, detectors, self.models, config, partition, sources, judge)

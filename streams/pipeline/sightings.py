@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from schemas.actor import Actor, Scope
 from schemas.errors import StopError
-from schemas.sighting import ACTOR_COLUMNS, COLUMNS, DETAIL_COLUMNS, MEMBER_COLUMNS, VERSION, Flag, SightingBatch
+from schemas.sighting import (
+    ACTOR_COLUMNS,
+    COLUMNS,
+    DETAIL_COLUMNS,
+    MEMBER_COLUMNS,
+    VERSION,
+    Flag,
+    Progress,
+    SightingBatch,
+)
 
 Number = TypeVar("Number", bound=np.integer)
 
@@ -24,13 +33,34 @@ class _Versioned(msgspec.Struct, array_like=True):
 _DECODER: Final = msgspec.msgpack.Decoder(SightingBatch)
 
 
+class MemberNames(NamedTuple):
+    """Principals that can be named."""
+
+    key: NDArray[np.uint64]
+    scope: NDArray[np.uint8]
+    text_end: NDArray[np.uint32]
+    text: bytes
+
+    def find(self, key: int) -> Actor | None:
+        """The principal with ``key``, if it is among them."""
+        found = np.flatnonzero(self.key == np.uint64(key))
+        if not found.size:
+            return None
+        at = int(found[0])
+        return Actor(Scope(int(self.scope[at])).label, _value(self.text, self.text_end, at))
+
+
 @dataclass(frozen=True, slots=True)
 class Sightings:
     """Sightings of one source partition's offsets ``[lo, hi)``: n rows in source order, a actors. Read only."""
 
+    others: Sequence[Progress]
+    """How far other source partitions are, of which it holds no row."""
     topic: str
     partition: int
     lo: int
+    start: int
+    """No row before this offset."""
     hi: int
     watermark_us: int
     """-1 when none is known."""
@@ -41,7 +71,7 @@ class Sightings:
     """[n] index into the actors"""
     time_us: NDArray[np.int64]
     offset: NDArray[np.uint32]
-    """[n] source offset minus `lo`"""
+    """[n] source offset minus `start`"""
     ordinal: NDArray[np.uint16]
     kind: NDArray[np.uint8]
     flags: NDArray[np.uint8]
@@ -77,11 +107,12 @@ class Sightings:
 
     def member(self, key: int) -> Actor | None:
         """The principal with ``key``, if this message names it."""
-        found = np.flatnonzero(self.member_key == np.uint64(key))
-        if not found.size:
-            return None
-        at = int(found[0])
-        return Actor(Scope(int(self.member_scope[at])).label, _value(self.member_text, self.member_text_end, at))
+        return self.members.find(key)
+
+    @property
+    def members(self) -> MemberNames:
+        """All that this message names."""
+        return MemberNames(self.member_key, self.member_scope, self.member_text_end, self.member_text)
 
 
 def _value(text: bytes, ends: NDArray[np.uint32], at: int) -> str:
@@ -116,9 +147,11 @@ def _complaint(message: bytes, error: Exception) -> str:
 
 def _sightings(batch: SightingBatch) -> Sightings:
     sightings = Sightings(
+        others=batch.others,
         topic=batch.topic,
         partition=batch.partition,
         lo=batch.lo,
+        start=batch.start,
         hi=batch.hi,
         watermark_us=batch.watermark_us,
         idle=batch.idle,
@@ -173,9 +206,10 @@ def _is_sound(sightings: Sightings) -> bool:
     ends = sightings.actor_text_end.astype(np.int64)
     member_ends = sightings.member_text_end.astype(np.int64)
     return (
-        0 <= sightings.lo <= sightings.hi
+        0 <= sightings.lo <= sightings.start <= sightings.hi
+        and all(0 <= word.lo <= word.hi for word in sightings.others)
         and _below(sightings.actor, len(ends))
-        and _below(sightings.offset, sightings.hi - sightings.lo)
+        and _below(sightings.offset, sightings.hi - sightings.start)
         and _below(sightings.tier, len(sightings.tiers))
         and int(np.count_nonzero(sightings.flags & Flag.PRINCIPAL)) == len(sightings.number)
         and _is_cut(ends, sightings.actor_text)

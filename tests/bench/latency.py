@@ -63,7 +63,7 @@ def _reading(place: Place) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=place.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    consumer.assign([TopicPartition(name, n) for n in range(topics.partitions(place.bootstrap, [name])[name])])
+    consumer.assign([TopicPartition(name, n) for n in range(topics.partitions(place.settings.kafka, [name])[name])])
     return consumer
 
 

@@ -48,13 +48,14 @@ class Place:
         text = (
             '[mode]\ndefault = "enforce"\n\n'
             f'[input]\ntopic = "{name}-requests"\nidle_after_ms = {idle_after_ms}\n\n'
+            "[policy]\nblock_age_max_s = 0\nlag_max_s = 0\n\n"
             f'[kafka]\nbootstrap = "{bootstrap}"\napplication = "{name}"\nprefix = "{name}-"\n'
             f"partitions = {partitions}\n"
         )
         config = directory / f"{name}.toml"
         config.write_text(text)
         place = cls(parse(text, str(config)), config)
-        topics.create(bootstrap, topics.layouts(place.settings))
+        topics.create(place.settings.kafka, topics.layouts(place.settings))
         return place
 
     @property
@@ -130,7 +131,7 @@ async def _ready(place: Place, worker: Worker) -> None:
 
 
 async def _run(place: Place, worker: Worker, filled: AIOKafkaProducer, ends: "Ends", events: int) -> Whole:
-    partitions = range(topics.partitions(place.bootstrap, [place.named(topic.ALERTS)])[place.named(topic.ALERTS)])
+    partitions = range(topics.partitions(place.settings.kafka, [place.named(topic.ALERTS)])[place.named(topic.ALERTS)])
     async with AIOKafkaConsumer(bootstrap_servers=place.bootstrap, enable_auto_commit=False) as alerts:
         alerts.assign([TopicPartition(place.named(topic.ALERTS), number) for number in partitions])
         await alerts.seek_to_beginning()
@@ -157,7 +158,7 @@ async def _check(place: Place, worker: Worker) -> None:
 
         await until(committed, worker, "commit of what was read")
         name = place.named(topic.DEAD_LETTERS)
-        dead = sum(await progress.ends(name, topics.partitions(place.bootstrap, [name])[name]))
+        dead = sum(await progress.ends(name, topics.partitions(place.settings.kafka, [name])[name]))
         if dead:
             raise AssertionError(f"{dead} events of the benchmark became dead letters")
 

@@ -16,6 +16,7 @@ from streams.live.sending import Outgoing, Sender
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observed, Observer
+from streams.pipeline.observe.telling import Since
 from streams.pipeline.sightings import Sightings
 
 POISON = b"poison"
@@ -23,11 +24,11 @@ POISON = b"poison"
 observe, accept, send = Observer.observe, Assessor.accept, Sender.send
 
 
-def failing_observe(self: Observer, batch: Batch) -> Observed:
+def failing_observe(self: Observer, batch: Batch, since: Since | None = None) -> Observed:
     """Fails at the request event."""
     if any(POISON in (value or b"") for value in batch.values):
         raise LookupError("a bug in observe")
-    return observe(self, batch)
+    return observe(self, batch, since)
 
 
 def failing_accept(self: Assessor, sightings: Sightings) -> None:

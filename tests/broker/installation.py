@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import RetriableError
 
 from schemas import topic
+from schemas.sighting import Progress
 from streams.config import parse
 from streams.live.topics import create, layouts
 from streams.pipeline.sightings import decode
@@ -50,16 +51,22 @@ learning_s = 0
 topic = "{requests}"
 time_skew_max_s = {skew_s}
 idle_after_ms = {idle_ms}
+[policy]
+block_age_max_s = 0
 [kafka]
 bootstrap = "{bootstrap}"
 application = "{name}"
 prefix = "{name}."
 partitions = {partitions}
+replication = {replication}
 batch_records = {batch_records}
 session_timeout_ms = 6000
 model_wait_ms = 600000
+[checkpoint]
+interval_s = 1
 """
-"""A worker that died is noticed after 6 s, the least that Kafka allows; no judgement goes by an older model."""
+"""Days of long ago are judged. A worker that died is noticed after 6 s, the least that Kafka allows; no judgement goes
+by an older model."""
 
 Record = dict[str, Any]
 
@@ -120,10 +127,15 @@ class Installation:
     mode: str = "enforce"
     batch_records: int = 10_000
     skew_s: int = 0
+    idle_ms: int = IDLE_MS
+    replication: int = 1
     name: str = field(default_factory=lambda: f"weir-{uuid.uuid4().hex[:10]}")
     requests: str = "http.requests"
     """Topic that it reads, made if it does not exist."""
     workers: list[Worker] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+    """Done again and again while waiting."""
+    wait_s: float = WAIT_S
 
     @property
     def config(self) -> Path:
@@ -141,6 +153,11 @@ class Installation:
 
     def install(self) -> None:
         """Write the configuration and make the topics."""
+        self.configure()
+        create(self.settings.kafka, layouts(self.settings), self.replication)
+
+    def configure(self) -> None:
+        """Write the configuration."""
         text = config_text(
             self.requests,
             mode=self.mode,
@@ -148,9 +165,10 @@ class Installation:
             bootstrap=self.broker.bootstrap,
             batch_records=self.batch_records,
             skew_s=self.skew_s,
+            idle_ms=self.idle_ms,
+            replication=self.replication,
         )
         self.config.write_text(text)
-        create(self.broker.bootstrap, layouts(self.settings))
 
     def start(self, *options: str, module: str = "streams.cli") -> Worker:
         """Start ``weir worker`` with ``options``, or another module that takes the same."""
@@ -202,14 +220,15 @@ class Installation:
         except RetriableError:
             return {}
 
-    def wait(self, reached: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
+    def wait(self, reached: Callable[[], bool], what: str) -> None:
         """Wait until ``reached``.
 
         Raises:
             AssertionError: it was not in time, or every worker has ended; carries what the workers printed.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + self.wait_s
         while not reached():
+            self.meanwhile()
             if time.monotonic() > deadline or all(worker.process.poll() is not None for worker in self.workers):
                 printed = "\n".join(f"{worker.log.name}\n{worker.output()[-4000:]}" for worker in self.workers)
                 raise AssertionError(f"{printed}\nwaited in vain for {what}")
@@ -225,12 +244,19 @@ class Installation:
     def _idle(self) -> dict[int, int]:
         """Where source partitions were last said to be idle, without empty ones."""
         messages = [decode(message.value or b"") for message in self.read(self.own(topic.ACTIVITY), partition=0)]
-        return {one.partition: one.lo for one in messages if one.idle and one.lo}
+        words: list[Progress] = []
+        for one in messages:
+            words += [Progress(one.topic, one.partition, one.lo, one.hi, one.watermark_us, one.idle), *one.others]
+        return {word.partition: word.hi for word in words if word.idle and word.hi}
 
     def wait_through(self, name: str) -> None:
         """Wait until all of a topic is committed."""
         ends = self.ends(name)
-        self.wait(lambda: self.committed(name) == ends, f"{name} committed up to {ends}")
+        # Further, where another word came meanwhile: a worker that takes a source over tells its idleness again.
+        self.wait(
+            lambda: _has_reached(self.committed(name), ends),
+            f"{name} committed up to {ends}",
+        )
 
     def close(self) -> None:
         """Kill what still runs."""
@@ -248,6 +274,10 @@ def installed(broker: Broker, directory: Path, **options: Any) -> Iterator[Insta
         yield made
     finally:
         made.close()
+
+
+def _has_reached(committed: dict[int, int], ends: dict[int, int]) -> bool:
+    return all(committed.get(number, 0) >= end for number, end in ends.items())
 
 
 def remaining(reader: KafkaConsumer) -> Iterator[ConsumerRecord]:
@@ -268,6 +298,8 @@ def config_text(
     bootstrap: str = "localhost",
     batch_records: int = 10_000,
     skew_s: int = 0,
+    idle_ms: int = IDLE_MS,
+    replication: int = 1,
 ) -> str:
     """A configuration; what comes after ``mode`` changes no decision, ``skew_s`` apart."""
     return CONFIG.format(
@@ -277,7 +309,8 @@ def config_text(
         bootstrap=bootstrap,
         batch_records=batch_records,
         skew_s=skew_s,
-        idle_ms=IDLE_MS,
+        idle_ms=idle_ms,
+        replication=replication,
         partitions=PARTITIONS,
     )
 

@@ -5,6 +5,7 @@ first, then Apache Kafka where it may be had.
 """
 
 import random
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -181,10 +182,10 @@ def test_every_block_expires(finished: Installation, day: Day) -> None:
 
 
 def test_restart_repeats_nothing(finished: Installation) -> None:
-    """After a stop in good order everything is committed; the next worker rebuilds its state and says nothing again."""
+    """After a stop in good order all is kept and committed; the next worker goes on there and repeats nothing."""
     before = [finished.ends(finished.own(where)) for where in (topic.ALERTS, topic.BLOCKS, topic.MODEL)]
     next_worker = finished.start()
-    finished.wait(lambda: next_worker.output().count("silent below") == PARTITIONS, "all partitions taken over")
+    finished.wait(lambda: restored(next_worker) == PARTITIONS, "all partitions taken over")
     finished.wait_judged()
     assert next_worker.stop() == 0
     assert [finished.ends(finished.own(where)) for where in (topic.ALERTS, topic.BLOCKS, topic.MODEL)] == before
@@ -201,6 +202,41 @@ def test_killed_again_and_again(weir: Installation, day: Day) -> None:
     kill_at(weir, day, worker, beside_another, chance)
     weir.wait_judged()
     print(f"{assert_as_replayed(weir, day)} decisions came again")  # noqa: T201
+    assert not any("of no use" in worker.output() for worker in weir.workers)
+
+
+def restored(worker: Worker) -> int:
+    """How often ``worker`` went on from a checkpoint."""
+    return worker.output().count(": restored ")
+
+
+def taken_over(worker: Worker) -> int:
+    """How often ``worker`` began with a partition, from a checkpoint or from the log."""
+    return worker.output().count("silent below")
+
+
+def test_handed_over(weir: Installation, day: Day) -> None:
+    """A second worker joins and the first leaves in mid-stream: checkpoints at the hand-over, nothing sent twice."""
+    first = weir.start()
+    weir.wait(lambda: part_done(weir, day) >= 0.1, "a tenth of the day")
+    second = weir.start()
+    weir.wait(lambda: restored(second) > 0, "partitions of the second worker")
+    assert first.stop() == 0
+    weir.wait_judged()
+    assert restored(second) >= PARTITIONS
+    assert assert_as_replayed(weir, day) == 0
+
+
+def test_thought_dead(weir: Installation, day: Day) -> None:
+    """A worker stands still beyond the session time-out and wakes when another has its partitions: all as replayed."""
+    frozen, other = weir.start(), weir.start()
+    weir.wait(lambda: part_done(weir, day) >= 0.1, "a tenth of the day")
+    frozen.process.send_signal(signal.SIGSTOP)
+    before = taken_over(other)
+    weir.wait(lambda: taken_over(other) >= before + PARTITIONS, "all partitions taken over")
+    frozen.process.send_signal(signal.SIGCONT)
+    weir.wait_judged()
+    assert_as_replayed(weir, day)
 
 
 def kill_at(weir: Installation, day: Day, worker: Worker, part: float, chance: random.Random) -> None:

@@ -6,14 +6,17 @@ import msgspec
 import pytest
 
 from schemas.alert import ALERT_CODEC, AlertMode, AlertStatus, Severity
+from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action
 from schemas.codec import MsgpackCodec
 from schemas.dead_letter import DeadLetter, read_headers
 from schemas.describe import RECORDS
+from schemas.errors import StopError
 from schemas.finding import FINDING_CODEC
 from schemas.incident import INCIDENT_CODEC
 from schemas.request import decode_request, encode_request
 from schemas.sighting import SightingBatch
+from streams.pipeline.sightings import decode
 from tests.contract.golden_file import FOLDER, lines
 
 
@@ -28,6 +31,7 @@ def encode_dead_letter(letter: DeadLetter) -> bytes:
 
 
 CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
+    "audit": (AUDIT_CODEC.decode, AUDIT_CODEC.encode),
     "alert": (ALERT_CODEC.decode, ALERT_CODEC.encode),
     "block": (BLOCK_CODEC.decode, BLOCK_CODEC.encode),
     "dead_letter": (decode_dead_letter, encode_dead_letter),
@@ -108,10 +112,22 @@ def test_golden_alert_and_block_mean_what_they_meant() -> None:
 def test_golden_sightings_are_read_and_written_as_they_were() -> None:
     """Workers of two versions share the activity topic while one is replaced by the other."""
     codec = MsgpackCodec(SightingBatch)
-    value = bytes.fromhex((FOLDER / "sighting_batch.v2.hex").read_text())
+    value = bytes.fromhex((FOLDER / "sighting_batch.v3.hex").read_text())
     batch = codec.decode(value)
     assert codec.encode(batch) == value
-    assert (batch.lo, batch.hi, batch.actor_text, batch.tiers) == (1000, 1004, b"42203.0.113.7", ["", "free"])
+    assert (batch.lo, batch.start, batch.hi) == (980, 1000, 1004)
+    assert [(one.partition, one.lo, one.hi, one.idle) for one in batch.others] == [
+        (7, 990, 1200, False),
+        (8, 40, 40, True),
+    ]
+    assert (batch.actor_text, batch.tiers) == (b"42203.0.113.7", ["", "free"])
     assert batch.actor_key == (1).to_bytes(8, "little") + (2**64 - 1).to_bytes(8, "little")
     assert (batch.number, batch.country) == ((8_123_771).to_bytes(8, "little"), b"ED")
     assert (batch.member_key, batch.member_text) == ((1).to_bytes(8, "little"), b"42")
+
+
+def test_sightings_of_an_older_version_are_refused() -> None:
+    """They must be drained before the new version starts; what is left says so, and nothing of it is misread."""
+    value = bytes.fromhex((FOLDER / "sighting_batch.v2.hex").read_text())
+    with pytest.raises(StopError, match=r"version 2, this Weir reads version 3 \(see CHANGELOG.md\)"):
+        decode(value)

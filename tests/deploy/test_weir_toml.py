@@ -11,7 +11,7 @@ from streams.config import parse, revision
 
 FILE = Path(__file__).resolve().parents[2] / "deploy" / "weir.toml"
 TEXT = FILE.read_text(encoding="utf-8")
-COMMENTED = {"mode", "tiers", "collectors", "bots", "allow"}
+COMMENTED = {"mode", "tiers", "collectors", "bots", "allow", "groups"}
 """Keys whose default is that they are absent or empty: the file shows them in a comment."""
 
 
@@ -39,12 +39,13 @@ def test_every_key_stands_in_the_file() -> None:
 
 
 def test_what_is_commented_out_is_right_too() -> None:
-    """The examples of collectors, of robots and of the allowlist can be taken as they are."""
+    """The examples of collectors, of robots, of groups and of the allowlist can be taken as they are."""
     example = "\n".join(line.removeprefix("# ") for line in TEXT.splitlines() if re.match(r"# (\[\[|[a-z_]+ = )", line))
     example = example[example.index("[[collectors]]") :]
     settings = parse(example)
     assert [entry.actor for entry in settings.collectors] == ["account:crm-sync"]
     assert [bot.ranges for bot in settings.bots] == [("192.0.2.0/24", "2001:db8:77::/48")]
+    assert [(group.name, group.of) for group in settings.groups] == [("agent_net", ("agent", "net"))]
     assert [entry.actor for entry in settings.allow] == ["net:192.0.2.0/24"]
 
 

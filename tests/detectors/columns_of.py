@@ -69,10 +69,12 @@ def columns_of(at_s: Sequence[float], *, tiers: tuple[str, ...] = ("",), **given
             [columns["first"][: i + 1][columns["slot"][: i + 1] == columns["slot"][i]].sum() for i in range(n)]
         )
         profiles = np.repeat(met[:, None], 4, axis=1) if n else np.zeros((0, 4))
+    together = np.broadcast_to(np.asarray(given.pop("together", 0)).astype(np.uint32), (n, 2)).copy()
     if given:
         raise TypeError(f"no such column: {sorted(given)}")
     time_us = (np.asarray(at_s, np.float64) * US).round().astype(np.int64) + START_S * US
-    return Columns(time_us=time_us, profiles=np.asarray(profiles).astype(np.uint32), tiers=tiers, **columns)
+    seen = np.asarray(profiles).astype(np.uint32)
+    return Columns(time_us=time_us, profiles=seen, together=together, tiers=tiers, **columns)
 
 
 class Judge:

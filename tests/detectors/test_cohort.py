@@ -232,7 +232,7 @@ class TestExplanation:
 
     def test_numbers(self) -> None:
         """It names the subset, the sum and its limit, members and contacts, and who stands behind."""
-        columns = fleet(60)
+        columns = fleet(60, together=[30, 40])
         of = judge()
         of.judge(group([-100], [7], popularity=SOME), MODEL)
         found = of.judge(columns, MODEL)
@@ -245,6 +245,9 @@ class TestExplanation:
             "contacts": ENOUGH + 1,
             "people_behind": 0,
             "members_behind": 6,
+            "seen_together": 30,
+            "overlap": 0.25,
+            "overlap_usual": 0.0,
         }
         assert why.reason.startswith("5 visitors without log-in or furniture share 26 first contacts")
         assert not any(letter.isdigit() for letter in why.public_reason)

@@ -8,7 +8,8 @@ import pytest
 
 from detectors.core.contract import Detector, DetectorConfig, Evidence
 from detectors.core.model import Model, empty
-from detectors.core.reached import BINS, TIERS
+from detectors.core.peer import CLASSES
+from detectors.core.reached import BINS
 from detectors.lookup_sweep import TRAITS_CAP, Config, LookupSweep
 from schemas.sighting import Flag, Kind
 from tests.detectors.columns_of import Judge, columns_of
@@ -132,10 +133,10 @@ class TestSearch:
         assert not searched(["liam"] * before).numbers["alphabet"].any()
 
     def test_only_short_pages(self) -> None:
-        """Pages three to five are worth ln 4 each, later ones ln 8: found at the ninth, a ground for a block."""
+        """Pages three to five are worth ln 4 each, later ones ln 16: found at the eighth, blocked at the tenth."""
         found = searched(["abc"] * 12)
-        assert int((found.level >= 1).argmax()) + 1 == 9
-        assert found.numbers["alphabet"][-1] == pytest.approx(3 * np.log(4) + 7 * np.log(8), abs=1e-2)
+        assert [int((found.level >= limit).argmax()) + 1 for limit in (1.0, 1.5)] == [8, 10]
+        assert found.numbers["alphabet"][-1] == pytest.approx(3 * np.log(4) + 7 * np.log(16), abs=1e-2)
         assert found.may_block[-1]
 
     def test_pages_with_views(self) -> None:
@@ -159,6 +160,15 @@ class TestSearch:
         assert judge_of(Config(tiers={tier: 5_000})).judge(columns).level.max() < 1
         assert judge_of(Config(tiers={tier + "x": 5_000})).judge(columns).level.max() >= 1
 
+    def test_tiers_by_name(self) -> None:
+        """What is learned of a tier does not depend on the number that it has in a partition."""
+        given: dict[str, Any] = {"kind": Kind.QUERY, "shown": 10, "number": -1}
+        first = columns_of(range(30), tiers=("", "free", "premium"), tier=1, **given)
+        last = columns_of(range(30), tiers=("", "premium", "free"), tier=2, **given)
+        one, other = (judge_of().judge(columns).lessons["reached"] for columns in (first, last))
+        assert (one >= 0).any()
+        np.testing.assert_array_equal(one, other)
+
     @pytest.mark.parametrize(("rows", "speaks"), [(199, False), (200, True)])
     def test_day(self, rows: int, speaks: bool) -> None:
         """Two thousand results in a day speak, and are no ground for a block."""
@@ -168,7 +178,7 @@ class TestSearch:
 
     def test_learned(self) -> None:
         """Where others view and see few results, who does not rises to the cap of traits, which is below the limit."""
-        reached = np.zeros((TIERS, BINS))
+        reached = np.zeros((CLASSES, BINS))
         reached[0, 0], reached[0, 1:4] = 1000, 500
         lessons = {"unviewed": np.array([900.0, 100.0]), "reached": reached.ravel()}
         model = replace(empty(), lessons={f"lookup_sweep.{name}": table for name, table in lessons.items()})
@@ -180,7 +190,7 @@ class TestSearch:
     @pytest.mark.parametrize(("short_texts", "speaks"), [(["ca", "li"], False), (["ca", "da", "li", "xu", "zo"], True)])
     def test_order_by_chance(self, short_texts: list[str], speaks: bool) -> None:
         """Short searches that stand in order by chance do not lift who has all the traits to the limit."""
-        reached = np.zeros((TIERS, BINS))
+        reached = np.zeros((CLASSES, BINS))
         reached[0, 0], reached[0, 1:4] = 1000, 500
         lessons = {"unviewed": np.array([900.0, 100.0]), "reached": reached.ravel()}
         model = replace(empty(), lessons={f"lookup_sweep.{name}": table for name, table in lessons.items()})

@@ -148,13 +148,13 @@ class TestReported:
     """What is said."""
 
     def test_never_alone(self) -> None:
-        """However much there is it has no level and is no ground for a block: it counts up to 4 in the sum."""
+        """However much there is it has no level and is no ground for a block: it counts up to 3 in the sum."""
         evidence = judge().judge(views(True, 500), MODEL)
         assert evidence.nats is not None
         assert evidence.nats.max() > 100
         assert not evidence.level.any()
         assert not evidence.may_block.any()
-        assert Config().cap == 4
+        assert Config().cap == 3
 
     def test_explanation(self) -> None:
         """It names the sum, its bound and the views before; also where there is nothing."""
@@ -163,7 +163,7 @@ class TestReported:
         evidence = one.judge(columns, MODEL)
         why = one.detector.explain(columns, evidence, 29)
         assert why.evidence["views_before"] == 29
-        assert why.evidence["cap"] == 4
+        assert why.evidence["cap"] == 3
         assert why.evidence["last_ratio"] == pytest.approx(ratios(LEARNED)[8], abs=1e-4)
         assert why.reason.startswith("hardly any profile opened twice after 29 views")
         assert one.detector.explain(columns, evidence, 0).evidence["log_likelihood_ratio"] == 0

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from schemas.actor import Scope
 from schemas.event_time import parse_time_us
 from schemas.incident import Incident
 from streams.offline.report import Report
@@ -18,6 +19,9 @@ DAY_US: Final = 86_400_000_000
 BINS: Final = 10
 ALERTED: Final = "alerted"
 BLOCKED: Final = "blocked"
+GROUPS: Final = "group alerted"
+"""Nets, ASNs and fingerprints: the sum says nothing of them, and its budgets promise nothing."""
+PRINCIPALS: Final = frozenset({Scope.ACCOUNT.label, Scope.SESSION.label, Scope.IP.label})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -78,7 +82,7 @@ class FalseAlarms(msgspec.Struct, frozen=True):
     """Honest actors a day, once the model had learned."""
 
     what: str
-    """`ALERTED` on or `BLOCKED` by anything, else the detector with a finding."""
+    """Principals `ALERTED` on or `BLOCKED` by anything, `GROUPS` alerted on, else the detector with a finding."""
     promised: float | None
     """The budget; None where there is no promise."""
     observed: float
@@ -188,7 +192,7 @@ def _people_row(kind: str, found: Sequence[tuple[PeopleResult, float]]) -> Peopl
 
 
 def false_alarms(runs: Sequence[Run], settings: Settings) -> list[FalseAlarms]:
-    """All together, then a row a detector; only incidents opened after ``model.learning_s`` count, and that time."""
+    """Principals, groups, a row a detector; only incidents opened after ``model.learning_s`` count, and that time."""
     days, actors = 0.0, Counter[str]()
     for run in runs:
         learned_us = parse_time_us(run.labels.start) + settings.model.learning_s * 1_000_000
@@ -201,13 +205,15 @@ def false_alarms(runs: Sequence[Run], settings: Settings) -> list[FalseAlarms]:
         ]
         actors.update(what for what, _ in {(what, one.actor.key) for one in honest for what in _said(one)})
     promised: dict[str, float | None] = {ALERTED: settings.fusion.budget, BLOCKED: settings.fusion.block_budget}
+    promised[GROUPS] = None
     promised |= {name: getattr(config, "budget", None) for name, config in settings.detectors.items()}
     return [FalseAlarms(what, budget, actors[what] / days if days else 0.0) for what, budget in promised.items()]
 
 
 def _said(incident: Incident) -> list[str]:
     blocked = [] if incident.exposure_before_block is None else [BLOCKED]
-    return [ALERTED, *blocked, *(finding.detector for finding in incident.findings)]
+    answer = [ALERTED, *blocked] if incident.actor.scope in PRINCIPALS else [GROUPS]
+    return [*answer, *(finding.detector for finding in incident.findings)]
 
 
 def reliability(judged: Iterable[tuple[float, bool]]) -> Reliability:

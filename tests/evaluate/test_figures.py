@@ -17,6 +17,7 @@ from streams.offline.truth import PeopleResult, ScraperResult
 from tests.evaluate.figures import (
     ALERTED,
     BLOCKED,
+    GROUPS,
     FalseAlarms,
     Outcome,
     PeopleRow,
@@ -143,7 +144,7 @@ def test_a_row_a_kind_of_people() -> None:
 
 
 def test_false_alarms_a_day() -> None:
-    """Honest actors once each; neither scrapers nor what was opened while the model learned."""
+    """Honest actors once each, groups apart; neither scrapers nor what was opened while the model learned."""
     learning, learned = "2026-11-24T23:59:59.999Z", "2026-11-25T00:00:00.000Z"
     incidents = [
         incident("account:ann", "long_tail", opened=learned),
@@ -151,10 +152,12 @@ def test_false_alarms_a_day() -> None:
         incident("account:bob", "long_tail"),
         incident("account:bob", "profile_rate", opened=learning),
         incident("account:eve", "long_tail", "profile_rate"),
+        incident("asn:64500", "cohort"),
     ]
     blocked = msgspec.structs.replace(incident("ip:198.51.100.7"), exposure_before_block=Exposure(3, True))
     rows = {row.what: row for row in false_alarms([run([*incidents, blocked]), run([], seed=2)], SETTINGS)}
-    assert list(rows) == [ALERTED, BLOCKED, *SETTINGS.detectors]
+    assert list(rows) == [ALERTED, BLOCKED, GROUPS, *SETTINGS.detectors]
+    assert rows[GROUPS] == FalseAlarms(GROUPS, None, 1 / 2)
     assert rows[ALERTED] == FalseAlarms(ALERTED, SETTINGS.fusion.budget, 3 / 2)
     assert rows[BLOCKED] == FalseAlarms(BLOCKED, SETTINGS.fusion.block_budget, 1 / 2)
     assert rows["long_tail"].observed == 2 / 2

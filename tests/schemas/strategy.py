@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.actor import Actor
 from schemas.alert import Alert, AlertMode, AlertStatus, Members, Severity
+from schemas.audit import Audit, AuditKind, Cause, DegradedReason
 from schemas.block import Action, Block, BlockMode, BlockStatus, Collateral
 from schemas.dead_letter import DeadLetter
 from schemas.event_time import format_time
@@ -14,7 +15,7 @@ from schemas.exposure import Exposure
 from schemas.finding import Finding
 from schemas.incident import Incident, IncidentStatus
 from schemas.request import RequestEvent
-from schemas.sighting import SightingBatch
+from schemas.sighting import Progress, SightingBatch
 
 YEAR_9999_US = 253_370_764_800_000_000
 """First microsecond of the year 9999, the end of what is read as a time."""
@@ -88,16 +89,29 @@ incidents = st.builds(
     alerts=counts,
     blocks=st.lists(ids, max_size=3),
 )
+audits = st.builds(
+    Audit,
+    id=ids,
+    kind=st.sampled_from(AuditKind),
+    time=times,
+    who=texts,
+    causes=st.lists(st.builds(Cause, reason=st.sampled_from(DegradedReason), detail=texts), max_size=4),
+    config=revisions,
+)
 dead_letters = st.builds(
     DeadLetter, topic=texts, partition=counts, offset=counts, exception=texts, message=texts, stage=texts
 )
+_watermarks = st.integers(-1, YEAR_9999_US)
+_progress = st.builds(Progress, partition=counts, lo=counts, hi=counts, watermark_us=_watermarks)
 sighting_batches = st.builds(
     SightingBatch,
     version=counts,
+    others=st.lists(_progress, max_size=3),
     partition=counts,
     lo=counts,
+    start=counts,
     hi=counts,
-    watermark_us=st.integers(-1, YEAR_9999_US),
+    watermark_us=_watermarks,
 )
 
 request_times = times | st.integers(0, 2**63 - 1) | st.floats(0, 2**62)

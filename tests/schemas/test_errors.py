@@ -4,7 +4,17 @@ import re
 import pytest
 
 from schemas import errors
-from schemas.errors import BUG_EXIT_STATUS, ConfigError, GapError, InputError, RecordError, StopError, WeirError
+from schemas.errors import (
+    BUG_EXIT_STATUS,
+    CheckpointError,
+    ConfigError,
+    FloodError,
+    GapError,
+    InputError,
+    RecordError,
+    StopError,
+    WeirError,
+)
 
 CLASSES = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
 
@@ -47,7 +57,15 @@ def test_errors_end_a_process_with_the_status_of_wrong_input(error: type[WeirErr
         (ConfigError("WEIR_MODE__CEILING", None, "no such mode"), "WEIR_MODE__CEILING: no such mode"),
         (InputError("day.ndjson", "no such file"), "day.ndjson: no such file"),
         (RecordError("$.url.path", "missing"), "$.url.path: missing"),
+        (CheckpointError("bucket/0007", "is missing"), "checkpoint, bucket/0007: is missing"),
         (GapError("http.requests", 3, 10, 15), "http.requests[3]: sightings of offsets 10 to 14 are missing"),
+        (
+            FloodError("http.requests", 3, 77, 0.1, 1000, "$: is no JSON"),
+            (
+                "http.requests[3]: more than 0.1 of 1000 records (dead_letters.share_max) cannot be read, "
+                "up to offset 77; one of them: $: is no JSON"
+            ),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

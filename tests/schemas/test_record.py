@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import ALERT_CODEC, Alert, Severity
+from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action, Block, decode_block
 from schemas.codec import JsonCodec, MsgpackCodec
 from schemas.errors import RecordError
@@ -18,11 +19,12 @@ from tests.schemas import strategy
 SIGHTING_CODEC = MsgpackCodec(SightingBatch)
 JSON_RECORDS: list[tuple[JsonCodec[Any], st.SearchStrategy[Any]]] = [
     (ALERT_CODEC, strategy.alerts),
+    (AUDIT_CODEC, strategy.audits),
     (BLOCK_CODEC, strategy.blocks),
     (FINDING_CODEC, strategy.findings),
     (INCIDENT_CODEC, strategy.incidents),
 ]
-NAMES = ["alert", "block", "finding", "incident"]
+NAMES = ["alert", "audit", "block", "finding", "incident"]
 json_records = pytest.mark.parametrize(("codec", "records"), JSON_RECORDS, ids=NAMES)
 
 

@@ -13,10 +13,11 @@ def test_catalogue_holds_the_topics_of_the_contract() -> None:
         "weir.overrides.v1",
         "weir.activity.v1",
         "weir.model.v1",
+        "weir.state.v1",
     }
 
 
 def test_state_is_compacted_and_streams_are_not() -> None:
     """A topic whose last record by key is the whole truth is compacted, and no other."""
     compacted = {topic.name for topic in CATALOGUE if topic.cleanup is Cleanup.COMPACT}
-    assert compacted == {"weir.blocks.v1", "weir.config.v1", "weir.overrides.v1", "weir.model.v1"}
+    assert compacted == {"weir.blocks.v1", "weir.config.v1", "weir.overrides.v1", "weir.model.v1", "weir.state.v1"}

@@ -201,6 +201,19 @@ class TestRevision:
         """Another value of any key that decides is another revision."""
         assert config.revision(config.parse(text)) != config.revision(self.BASE)
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[policy]\nblock_age_max_s = 5",
+            "[policy]\nlag_max_s = 5",
+            "[dead_letters]\non_flood = 'stop'\nshare_max = 1.0",
+            "[serve]\nlisten = '10.0.0.5:8080'\nstale_max_s = 0",
+        ],
+    )
+    def test_stays_with_what_only_sends(self, text: str) -> None:
+        """What is held back or not sent was decided all the same, under the same id."""
+        assert config.revision(config.parse(text)) == config.revision(self.BASE)
+
     def test_mode(self) -> None:
         """So is a mode that was asked for beside the file."""
         assert len({config.revision(self.BASE, mode) for mode in (None, *Mode)}) == 5

@@ -1,22 +1,28 @@
 """Faust transport ``batch://``: all records of one partition's fetch as one message."""
 
 from streams.live.transport.failure import stop_process
-from streams.live.transport.options import FetchOptions, TopicOptions
+from streams.live.transport.options import Assigned, Beginning, FetchOptions, TopicOptions
 from streams.live.transport.transport import (
     PartitionState,
     batch_topic,
     configure,
+    let_commit,
+    let_go,
     on_last_call,
     partition_states,
     register,
 )
 
 __all__ = [
+    "Assigned",
+    "Beginning",
     "FetchOptions",
     "PartitionState",
     "TopicOptions",
     "batch_topic",
     "configure",
+    "let_commit",
+    "let_go",
     "on_last_call",
     "partition_states",
     "register",

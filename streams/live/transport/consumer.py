@@ -15,7 +15,7 @@ from faust.types.tuples import ack_lock
 from streams.live.transport.failure import stop_process
 from streams.live.transport.fetch import Fetched
 from streams.live.transport.ledger import AckLedger
-from streams.live.transport.options import Declared
+from streams.live.transport.options import Assigned, Beginning, Declared
 from streams.live.transport.thread import BatchConsumerThread
 from streams.live.transport.topic import BatchTopic
 from streams.pipeline.batch import Batch
@@ -37,6 +37,7 @@ class BatchConsumer(Consumer):
         self._ledgers: dict[TP, AckLedger] = {}
         self._committed_at_start: dict[TP, int] = {}
         self._positions: dict[TP, int] = {}
+        self._beginnings: dict[TP, Beginning] = {}
         self._starved = False
         self._seeks = 0
         self._sought = False
@@ -157,6 +158,10 @@ class BatchConsumer(Consumer):
             self._acked[tp].clear()
             self._acked_index[tp].clear()
 
+    def let_go(self, message: Message) -> None:
+        """Wait for ``message`` no longer when partitions go."""
+        self._unacked_messages.discard(message)
+
     async def force_commit(self, topics: TPorTopicSet | None = None, start_new_transaction: bool = True) -> bool:
         """Commit what is acknowledged, unless something failed: nobody knows what an acknowledgement is worth then."""
         if self.crashed or self.app.crashed:
@@ -185,6 +190,7 @@ class BatchConsumer(Consumer):
             self._ledgers.pop(tp, None)
             self._positions.pop(tp, None)
             self._committed_at_start.pop(tp, None)
+        self._beginnings.clear()
 
     async def wait_empty(self) -> None:
         """Give the app its last call, wait for agents to acknowledge what they have in hand, commit."""
@@ -195,6 +201,23 @@ class BatchConsumer(Consumer):
             if message.topic in late:
                 self._unacked_messages.discard(message)
         await super().wait_empty()
+
+    async def ask_beginnings(self) -> None:
+        """Let each topic that wants to say where its partitions begin."""
+        self._beginnings = {}
+        asked = {name: options.begin for name, options in self._topics.items() if options.begin is not None}
+        tps = sorted(tp for tp in self.assignment() if tp.topic in asked)
+        if not tps:
+            return
+        # In `perform_seek` it would have to be done within the time of a request.
+        committed = await self.seek_to_committed()
+        first = await self.earliest_offsets(*tps)
+        for name, begin in asked.items():
+            own = [tp for tp in tps if tp.topic == name]
+            if own:
+                assigned = [Assigned(tp.partition, first[tp], max(committed.get(tp) or 0, 0)) for tp in own]
+                found = await begin(assigned)
+                self._beginnings.update({TP(name, partition): one for partition, one in found.items()})
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets, on topics that rewind to the beginning, and let records flow."""
@@ -220,7 +243,19 @@ class BatchConsumer(Consumer):
             self._acked_index[tp].clear()
             self._committed_at_start[tp] = committed
             self._positions[tp] = start
-            self._ledgers[tp] = AckLedger(start, committed)
+            self._ledgers[tp] = AckLedger(start, committed, self._ceiling(tp, committed))
+
+    def _ceiling(self, tp: TP, committed: int) -> int | None:
+        if self._topics[tp.topic].begin is None:
+            return None
+        beginning = self._beginnings.get(tp)
+        return committed if beginning is None else max(committed, beginning.settled)
+
+    def let_commit(self, tp: TP, offset: int) -> None:
+        """Commit ``tp`` up to ``offset``, as far as it is acknowledged; nothing where the partition is gone."""
+        ledger = self._ledgers.get(tp)
+        if ledger is not None:
+            ledger.let_commit(offset)
 
     def _from_end(self, tp: TP) -> bool:
         """Whether ``tp`` is to be read from its end, which takes a request to know."""
@@ -231,6 +266,9 @@ class BatchConsumer(Consumer):
         """Where to read ``tp`` from, whose first record is ``first``; from ``last`` if that is given."""
         if last is not None:
             return last
+        beginning = self._beginnings.get(tp)
+        if beginning is not None:
+            return beginning.offset
         committed = self._committed_offset[tp] or 0
         if self._topics[tp.topic].rewind or not committed:
             return first

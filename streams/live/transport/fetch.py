@@ -31,7 +31,7 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         super().__init__(
             consumer._client,
             consumer._subscription,
-            fetch_min_bytes=consumer._fetch_min_bytes,
+            fetch_min_bytes=min(options.min_bytes, options.partition_bytes),
             fetch_max_bytes=options.response_bytes,
             fetch_max_wait_ms=options.wait_ms,
             max_partition_fetch_bytes=options.partition_bytes,

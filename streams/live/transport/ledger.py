@@ -19,14 +19,21 @@ class AckLedger:
 
         delivered   [10,20) [20,35) [35,40) [40,41)
         acked          x       x               x        -> settle() is 35
+
+    A ceiling, where there is one, holds the commit back further, and costs no memory but the ends of ranges.
     """
 
-    __slots__ = ("_acked", "_committed", "_next", "_pending")
+    __slots__ = ("_acked", "_ceiling", "_committed", "_next", "_pending", "_reached")
 
-    def __init__(self, start: int, committed: int) -> None:
-        """``start`` is where delivery must begin; ``committed`` is 0 where nothing is."""
+    def __init__(self, start: int, committed: int, ceiling: int | None = None) -> None:
+        """``start`` is where delivery must begin; ``committed`` is 0 where nothing is.
+
+        With a ``ceiling`` the range up to ``start`` counts as acknowledged: whoever sets it answers for it.
+        """
         self._next = start
         self._committed = committed
+        self._reached = committed if ceiling is None else max(committed, start)
+        self._ceiling = ceiling
         self._pending: deque[int] = deque()
         self._acked: set[int] = set()
 
@@ -45,15 +52,20 @@ class AckLedger:
         """Note that the range that ends at ``hi`` is done with."""
         self._acked.add(hi)
 
+    def let_commit(self, offset: int) -> None:
+        """Raise the ceiling to ``offset``; it never falls."""
+        self._ceiling = max(offset, self._ceiling or 0)
+
     def settle(self) -> int | None:
         """Take the acknowledged prefix off; the offset to commit, or None if nothing moves forward.
 
         Ranges up to the committed offset (a rewound topic reads them again) count as acknowledged.
         """
-        reached = self._committed
         while self._pending and (self._pending[0] in self._acked or self._pending[0] <= self._committed):
-            reached = self._pending.popleft()
-            self._acked.discard(reached)
+            end = self._pending.popleft()
+            self._acked.discard(end)
+            self._reached = max(self._reached, end)
+        reached = self._reached if self._ceiling is None else min(self._reached, self._ceiling)
         if reached <= self._committed:
             return None
         self._committed = reached

@@ -13,7 +13,7 @@ from typing import Final
 VERSIONS: Final = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
 
 NAMES: Final = """
-aiokafka.consumer.consumer    AIOKafkaConsumer :_client :_subscription :_fetcher :_closed :_fetch_min_bytes
+aiokafka.consumer.consumer    AIOKafkaConsumer :_client :_subscription :_fetcher :_closed
 aiokafka.consumer.consumer    AIOKafkaConsumer :_check_crcs :_consumer_timeout :_retry_backoff_ms :_auto_offset_reset
 aiokafka.consumer.consumer    AIOKafkaConsumer :_client_rack
 aiokafka.consumer.fetcher     Fetcher ._proc_fetch_request(assignment,node_id,request)
@@ -33,6 +33,7 @@ aiokafka.record.default_records DefaultRecordBatch .base_offset .next_offset .pr
 aiokafka.record.default_records DefaultRecordBatch .is_transactional .validate_crc
 aiokafka.record.default_records DefaultRecord .offset .timestamp .key .value .headers
 faust.app.base                App ._on_agent_error(agent,exc) .consumer_generation_id .flow_control
+faust.app.base                App .on_rebalance_complete
 faust.agents                  current_agent .__call__
 faust.channels                Channel .queue :_queue :maxsize
 faust.transport.conductor     Conductor .__iter__() .acks_enabled_for(topic)
@@ -46,6 +47,8 @@ faust.transport.consumer      Consumer ._wait_next_records(timeout) ._get_active
 faust.transport.consumer      Consumer ._is_changelog_tp(tp) ._filter_tps_with_pending_acks(topics)
 faust.transport.consumer      ThreadDelegateConsumer ._new_consumer_thread() .seek_wait(partitions)
 faust.transport.consumer      ThreadDelegateConsumer .earliest_offsets(partitions) .highwaters(partitions)
+faust.transport.consumer      ThreadDelegateConsumer .seek_to_committed()
+faust.tables.recovery         Recovery ._resume_streams(generation_id)
 faust.transport.drivers       TRANSPORTS .aliases
 faust.transport.drivers.aiokafka AIOKafkaConsumerThread .on_start() ._ensure_consumer() ._consumer
 faust.transport.base          Transport .__init__(url,app,loop) .Consumer

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Transport
-from faust.types import TP, AppT
+from faust.types import TP, AppT, EventT
+from mode.types import BaseSignalT
 from yarl import URL
 
 from streams.live.transport.consumer import BatchConsumer
@@ -84,10 +85,24 @@ def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, ma
         ImproperlyConfigured: the app's broker URL is not of scheme ``batch``, or the topic has other options already.
     """
     options = options or TopicOptions()
+    if options.begin is not None:
+        app.on_rebalance_complete.connect(_ask_beginnings)
     declared = transport_of(app).declared.topics.setdefault(name, options)
     if declared != options:
         raise ImproperlyConfigured(f"topic {name} is declared with {declared} and with {options}")
     return BatchTopic(app, topics=[name], schema=BatchSchema(), maxsize=maxsize)
+
+
+async def _ask_beginnings(app: AppT, /, *_: object, signal: BaseSignalT[Any], **__: object) -> None:  # noqa: ARG001
+    await cast(BatchConsumer, app.consumer).ask_beginnings()
+
+
+def let_commit(app: AppT, tp: TP, offset: int) -> None:
+    """Let ``tp``, of a topic with `TopicOptions.begin`, be committed up to ``offset`` once that is acknowledged.
+
+    Call it from the main loop. Nothing happens where the partition has gone meanwhile.
+    """
+    cast(BatchConsumer, app.consumer).let_commit(tp, offset)
 
 
 def on_last_call(app: AppT, callback: Callable[[], Awaitable[None]]) -> None:
@@ -96,6 +111,11 @@ def on_last_call(app: AppT, callback: Callable[[], Awaitable[None]]) -> None:
     Nothing new is handed to agents by then, but one may still have a batch in work. If it raises, nothing is committed.
     """
     transport_of(app).declared.last_calls.append(callback)
+
+
+def let_go(app: AppT, event: EventT[Any]) -> None:
+    """Have no rebalance and no stop wait for ``event``: until it is acknowledged its batch may be read again."""
+    cast(BatchConsumer, app.consumer).let_go(event.message)
 
 
 def partition_states(app: AppT) -> dict[TP, PartitionState]:

@@ -14,21 +14,28 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def _find_or_add(
-    keys: NDArray[np.uint64], slots: NDArray[np.int32], wanted: NDArray[np.uint64], first: int, out: NDArray[np.int32]
-) -> int:
-    mask = np.uint64(keys.size - 1)
-    added = 0
-    for i in range(wanted.size):
+    keys: NDArray[np.uint64],
+    slots: NDArray[np.int32],
+    wanted: NDArray[np.uint64],
+    start: int,
+    count: int,
+    out: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Go on from ``start``; how far it came before the table was too full, and keys that there are then."""
+    mask, most = np.uint64(keys.size - 1), 3 * keys.size // 4
+    for i in range(start, wanted.size):
         key = wanted[i]
         at = (key * _SPREAD >> np.uint64(16)) & mask
         while keys[at] != NO_KEY and keys[at] != key:
             at = (at + np.uint64(1)) & mask
         if keys[at] == NO_KEY:
+            if count >= most:
+                return i, count
             keys[at] = key
-            slots[at] = first + added
-            added += 1
+            slots[at] = count
+            count += 1
         out[i] = slots[at]
-    return added
+    return wanted.size, count
 
 
 @compiled
@@ -56,12 +63,13 @@ class Index:
 
     def slots(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int32], int]:
         """Slot of each key, and how many of them are new: ``count - new`` to ``count - 1`` in order of appearance."""
-        if 4 * (self.count + keys.size) > 3 * self._keys.size:
-            self._resize(self.count + keys.size)
-        out = np.empty(keys.size, np.int32)
-        new = _find_or_add(self._keys, self._slots, keys, self.count, out)
-        self.count += new
-        return out, new
+        out, before, done = np.empty(keys.size, np.int32), self.count, 0
+        while True:
+            done, self.count = _find_or_add(self._keys, self._slots, keys, done, self.count, out)
+            if done == keys.size:
+                return out, self.count - before
+            # By what there is, not by what may come: a batch names the same keys again and again.
+            self._resize(self.count + 1)
 
     def keep(self, renumbered: NDArray[np.int32]) -> None:
         """Give each slot its new number by the old one; keys of slots that become -1 are dropped."""

@@ -12,12 +12,14 @@ Error: a key that was never met is taken for a known one with a probability of a
 upwards by as many.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
+from streams.pipeline.actors.texts import pick_spans
 from streams.pipeline.observe.text import signed
 
 GRANULE_US: Final = 20_000_000
@@ -25,7 +27,7 @@ HORIZON: Final = 14 * 86_400 // 20
 """Granules after which a meeting is forgotten."""
 SIZES: Final = (8, 16, 32, 64, 128, 256, 512)
 WAYS: Final = 8
-SPARE: Final = 512
+SPARE: Final = 128
 """Places that a memory has to spare at least when it grows."""
 NEW: Final = -1
 NEED: Final = -2
@@ -51,14 +53,14 @@ class Blocks(NamedTuple):
     overflowed: NDArray[np.bool_]
 
 
-@compiled
+@in_place
 def age_of(entry: int, now: int) -> int:
     """Granules since the entry's time, 0 for a time ahead of ``now``."""
     age = (now - entry) & 0xFFFF
     return 0 if age > 0xFFFF - 400 else age
 
 
-@compiled
+@in_place
 def allocate(b: Blocks, slot: int, size_class: int) -> int:
     """Give ``slot`` an empty block; returns its place, or -1 when there is no room for one."""
     place = b.free[size_class]
@@ -75,7 +77,7 @@ def allocate(b: Blocks, slot: int, size_class: int) -> int:
     return signed(place)
 
 
-@compiled
+@in_place
 def _free(b: Blocks, size_class: int, place: int) -> None:
     """Take a block back."""
     start = place * WAYS
@@ -85,7 +87,7 @@ def _free(b: Blocks, size_class: int, place: int) -> None:
     b.free[size_class] = place
 
 
-@compiled
+@in_place
 def release(b: Blocks, slot: int) -> None:
     """Give the slot's block back, emptied."""
     head = signed(b.head[slot, 0])
@@ -94,14 +96,14 @@ def release(b: Blocks, slot: int) -> None:
         _free(b, head % 8 - 1, head // 8)
 
 
-@compiled
+@in_place
 def release_all(b: Blocks, slots: NDArray[np.int64] | NDArray[np.int32]) -> None:
     """Likewise of all ``slots``."""
     for slot in slots:
         release(b, slot)
 
 
-@compiled
+@in_place
 def _sweep(b: Blocks, slot: int, start: int, size: int, now: int) -> None:
     last = signed(b.head[slot, 1])
     for at in range(start, start + size):
@@ -113,12 +115,12 @@ def _sweep(b: Blocks, slot: int, start: int, size: int, now: int) -> None:
     b.head[slot, 1] = now
 
 
-@compiled
+@in_place
 def _bucket(tag: int, second: bool, size: int) -> int:
     return ((tag >> 8 if second else tag) & (size // WAYS - 1)) * WAYS
 
 
-@compiled
+@in_place
 def _put(entries: NDArray[np.uint32], start: int, size: int, entry: int) -> bool:
     best, best_room = -1, 0
     for second in (False, True):
@@ -136,7 +138,7 @@ def _put(entries: NDArray[np.uint32], start: int, size: int, entry: int) -> bool
     return True
 
 
-@compiled
+@in_place
 def _grow(b: Blocks, slot: int) -> bool:
     head = signed(b.head[slot, 0])
     size_class, old = head % 8 - 1, head // 8
@@ -151,7 +153,7 @@ def _grow(b: Blocks, slot: int) -> bool:
     return True
 
 
-@compiled
+@in_place
 def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # noqa: C901, PLR0912 - the hot loop
     """Granules since ``slot`` last met ``key``, `NEW` if it did not, `NEED` if memory must grow; remembers it.
 
@@ -202,7 +204,7 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # 
             return NEED
 
 
-@compiled
+@in_place
 def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
     """Keys that ``slot`` met within ``horizon`` granules, and those among them whose tag is odd."""
     head = signed(b.head[slot, 0])
@@ -218,7 +220,7 @@ def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
     return count, odd
 
 
-@compiled
+@in_place
 def _gather(b: Blocks, entries: NDArray[np.uint32]) -> int:
     """Move the blocks of all slots into ``entries``, one after another; the place behind them."""
     place = 1
@@ -233,8 +235,33 @@ def _gather(b: Blocks, entries: NDArray[np.uint32]) -> int:
     return place
 
 
+class Copied(NamedTuple):
+    """Blocks of some slots, apart from any memory."""
+
+    heads: NDArray[np.int32]
+    """[n, 2]: size class + 1, or 0 without a block; granule of the last sweep."""
+    overflowed: NDArray[np.bool_]
+    entries: NDArray[np.uint32]
+    """Blocks of those that have one, one after the other."""
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Entries of each."""
+        return np.array([0, *SIZES], np.int64)[self.heads[:, 0]]
+
+    def pick(self, places: NDArray[np.int64]) -> "Copied":
+        """Of the slots at some places, in the order given."""
+        sizes = self.sizes()
+        entries = pick_spans(self.entries, (np.cumsum(sizes) - sizes)[places], sizes[places])
+        return Copied(self.heads[places], self.overflowed[places], entries)
+
+    @staticmethod
+    def join(parts: Sequence["Copied"]) -> "Copied":
+        """All of the parts, one after the other."""
+        return Copied(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
 class Memory:
-    """Blocks of all slots, with room that grows by a quarter at a time."""
+    """Blocks of all slots, with room that grows by an eighth at a time."""
 
     def __init__(self) -> None:
         # Place 0 is never given out, so that 0 says that there is none.
@@ -262,6 +289,29 @@ class Memory:
         self.blocks.overflowed[slots] = False
         self.blocks.head[slots] = 0
 
+    def copy(self, slots: NDArray[np.int64]) -> Copied:
+        """What ``slots`` remember."""
+        heads = self.blocks.head[slots]
+        starts = heads[:, 0].astype(np.int64) // 8 * WAYS
+        heads[:, 0] %= 8
+        copied = Copied(heads, self.blocks.overflowed[slots], np.zeros(0, np.uint32))
+        return copied._replace(entries=pick_spans(self.blocks.entries, starts, copied.sizes()))
+
+    def load(self, copied: Copied) -> None:
+        """Let slots from 0 on, all there are so far, remember what was copied."""
+        n, classes = len(copied.heads), copied.heads[:, 0].astype(np.int64)
+        places = copied.sizes() // WAYS
+        ends = 1 + np.cumsum(places)
+        end = int(ends[-1]) if n else 1
+        entries = np.zeros((end + max(end // 8, SPARE)) * WAYS, np.uint32)
+        entries[WAYS : WAYS + copied.entries.size] = copied.entries
+        self.blocks.head[:n, 0] = np.where(classes > 0, (ends - places) * 8 + classes, 0)
+        self.blocks.head[:n, 1] = copied.heads[:, 1]
+        self.blocks.overflowed[:n] = copied.overflowed
+        self.blocks.room[:] = end, 0
+        self.blocks.free[:] = 0
+        self.blocks = self.blocks._replace(entries=entries)
+
     @property
     def wanting(self) -> bool:
         """`recall` asked for more blocks."""
@@ -276,7 +326,7 @@ class Memory:
         old = self.blocks
         sizes = old.head[:, 0] & 7
         used = int((1 << (sizes[sizes > 0].astype(np.int64) - 1)).sum())
-        entries = np.zeros((1 + used + max(used // 4, SPARE)) * WAYS, np.uint32)
+        entries = np.zeros((1 + used + max(used // 8, SPARE)) * WAYS, np.uint32)
         old.room[:] = _gather(old, entries), 0
         old.free[:] = 0
         self.blocks = old._replace(entries=entries)

@@ -40,7 +40,7 @@ class Sleepers:
 
     def __init__(self, detectors: int) -> None:
         """Keep evidence of so many detectors."""
-        self._record = record(detectors)
+        self.record = record(detectors)
         self._runs: list[_Run] = []
         self.count = 0
 
@@ -53,9 +53,14 @@ class Sleepers:
             newer, older = self._runs.pop(), self._runs.pop()
             self._runs.append(_merged([older, newer]))
 
+    def state(self) -> tuple[NDArray[np.uint64], Records]:
+        """Keys and records of all who sleep, in the order of their keys."""
+        whole = _merged(self._runs) if self._runs else _Run(np.zeros(0, np.uint64), np.zeros(0, self.record))
+        return whole.keys, whole.records
+
     def wake(self, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Records]:
         """Which of ``keys``, each there once, slept, and what is known of them; they sleep no more."""
-        found, known = [np.zeros(0, np.int64)], [np.zeros(0, self._record)]
+        found, known = [np.zeros(0, np.int64)], [np.zeros(0, self.record)]
         for run in (run for run in self._runs if run.keys.size):
             at = np.minimum(np.searchsorted(run.keys, keys), run.keys.size - 1)
             there = np.flatnonzero((run.keys[at] == keys) & (run.records["last_seen_s"][at] > 0))

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.core import distinct
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig
 from detectors.core.hashing import mix
@@ -14,6 +15,8 @@ from schemas.sighting import Flag
 from streams.pipeline.actors.index import Index
 from streams.pipeline.actors.memory import Memory
 from streams.pipeline.actors.table import Column, Table, grown
+from streams.pipeline.actors.texts import Texts
+from streams.pipeline.actors.touched import Touched
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import WORDS
 
@@ -36,18 +39,22 @@ COLUMNS: Final[Mapping[str, str]] = {
     "gained_us": "i8",
     "last_seen_s": "u4",  # 0 for one of whom nothing is known
 }
+SLOTS: Final = frozenset({"last_session"})
+"""Columns that name actors by slot, from 1 on."""
+PLACES: Final = frozenset({"text_at"})
+"""Columns that say where something lies in memory, and nothing of the actor."""
 _NAMED: Final = frozenset({"scope", "text_at", "text_length"})
 """What says who an actor is."""
 
 WINDOW_COLUMNS: Final[Mapping[str, str]] = {"ring": f"({WORDS},)u4"}
 PRINCIPAL_COLUMNS: Final[Mapping[str, str]] = {
-    "taught_day": "i4",
-    "taught": "i4",  # first contacts that fed the model on that day
-    "lesson_day": "i4",
-    "lessons": "i4",  # sightings that detectors learned from on that day
+    "taught_day": "u2",  # since 1970, as the other days
+    "taught": "u2",  # first contacts that fed the model on that day
+    "lesson_day": "u2",
+    "lessons": "u2",  # sightings that detectors learned from on that day
     "fused": "f4",  # the sum over detectors
     "fused_us": "i8",
-    "peak_day": "i4",
+    "peak_day": "u2",
     "peak": "i2",  # bin of the day's highest evidence, from 1
     "rise_us": "i8",  # when the evidence began to rise
     "rise_exposed": "i4",  # profiles disclosed before
@@ -55,7 +62,12 @@ PRINCIPAL_COLUMNS: Final[Mapping[str, str]] = {
     "last_session": "(4,)i4",  # slots of the sessions used last, from 1
     "last_session_s": "(4,)u4",
 }
-GROUP_COLUMNS: Final[Mapping[str, str]] = {"serial": "u4"}  # its own among all groups that ever were
+GROUP_COLUMNS: Final[Mapping[str, str]] = {
+    "serial": "u4",  # its own among all groups that ever were
+    **distinct.COLUMNS,  # of the profiles that members saw together, in halves of a day
+    "rest": "u1",  # part of a profile that is not yet exposed
+}
+_OWN_SERIAL: Final = frozenset({"serial"})
 MEMBER_COLUMNS: Final[Mapping[str, str]] = {
     "seen": "u8",  # a Bloom filter of the profiles that the member met through the group
     "seen_s": "u4",
@@ -115,11 +127,15 @@ def _see(
     time_us: NDArray[np.int64],
     last_s: NDArray[np.uint32],
     pair_last_s: NDArray[np.uint32],
+    touched: NDArray[np.bool_],
+    pair_touched: NDArray[np.bool_],
 ) -> None:
     for i in range(slot.size):
         now_s = time_us[i] // 1_000_000
+        touched[slot[i]] = True
         last_s[slot[i]] = max(now_s, np.int64(last_s[slot[i]]))
         if member[i] >= 0:
+            pair_touched[member[i]] = True
             pair_last_s[member[i]] = max(now_s, np.int64(pair_last_s[member[i]]))
 
 
@@ -138,15 +154,6 @@ def _renumber_sessions(
                 kept += 1
 
 
-@compiled
-def _copy(
-    source: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], target: NDArray[np.uint8], at: int
-) -> None:
-    for i in range(starts.size):
-        target[at : at + lengths[i]] = source[starts[i] : starts[i] + lengths[i]]
-        at += lengths[i]
-
-
 class Actors:
     """Columns over slots that grow together. Arrays move when they grow: look them up again for every batch."""
 
@@ -163,10 +170,12 @@ class Actors:
         self.groups = Table(GROUP_COLUMNS, {n: d.group_state for n, d in zip(names, detectors, strict=True)})
         self.pairs = Table(MEMBER_COLUMNS, {n: d.member_state for n, d in zip(names, detectors, strict=True)})
         self.contacts, self.members = Memory(), Memory()
-        self._texts, self._text_end = np.zeros(1024, np.uint8), 0
+        self._texts = Texts()
         self._places = np.zeros((0, 3), np.int32)
         self._counts = np.zeros(3, np.int64)
-        self._serial = 0
+        self.serial = 0
+        """Of the group that came last."""
+        self.touched = Touched()
 
     def __len__(self) -> int:
         return self._index.count
@@ -190,24 +199,14 @@ class Actors:
     ) -> None:
         first = len(self) - new
         self._reserve(len(self))
+        self.touched.actors[first : len(self)] = True
         wanted = np.flatnonzero(slots >= first)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[wanted]
         lengths = ends[wanted] - starts
-        at = self._keep_texts(texts, starts, lengths)
+        at = self._texts.keep(texts, starts, lengths)
         self.columns["scope"][slots[wanted]] = scopes[wanted]
         self.columns["text_at"][slots[wanted]] = at
         self.columns["text_length"][slots[wanted]] = lengths
-
-    def _keep_texts(
-        self, texts: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        ends = self._text_end + np.cumsum(lengths)
-        if ends[-1] > self._texts.size:
-            more = max(self._texts.size // 4, int(ends[-1]) - self._texts.size)
-            self._texts = np.concatenate([self._texts, np.zeros(more, np.uint8)])
-        _copy(texts, starts, lengths, self._texts, self._text_end)
-        self._text_end = int(ends[-1])
-        return ends - lengths
 
     def _reserve(self, slots: int) -> None:
         before = self.all.capacity
@@ -216,6 +215,7 @@ class Actors:
             self._places = grown(self._places, self.all.capacity)
             self.contacts.grow_slots(self.all.capacity)
             self.members.grow_slots(self.all.capacity)
+            self.touched.reserve(self.all.capacity, 0)
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -241,8 +241,7 @@ class Actors:
         of_group = np.flatnonzero(found[2] >= 0)
         if of_group.size:
             keys = _member_keys(self.groups.columns["serial"][found[2][of_group]], rows.principal[of_group])
-            member[of_group], _ = self._member_index.slots(keys)
-            self.pairs.reserve(self._member_index.count)
+            member[of_group] = self.give_pairs(keys)
         return Slots(found[0], found[1], found[2], member)
 
     def principal_places(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -259,17 +258,44 @@ class Actors:
         for table, count in zip((self.windows, self.principals, self.groups), self._counts.tolist(), strict=True):
             table.reserve(count)
         fresh = self.groups.count - groups
-        self.groups.columns["serial"][groups : self.groups.count] = self._serial + 1 + np.arange(fresh)
-        self._serial += fresh
+        self.groups.columns["serial"][groups : self.groups.count] = self.serial + 1 + np.arange(fresh)
+        self.serial += fresh
 
     def see(self, rows: Rows, places: Slots) -> None:
-        """Note when the rows' actors were last seen, and members within their groups."""
+        """Note that the rows' actors changed and when they were last seen, and members within their groups."""
         last_s, pair_last_s = self.columns["last_seen_s"], self.pairs.columns["last_seen_s"]
-        _see(rows.slot, places.member, rows.time_us, last_s, pair_last_s)
+        marks = self.touched.actors, self.touched.pairs
+        _see(rows.slot, places.member, rows.time_us, last_s, pair_last_s, *marks)
 
     def keys(self) -> NDArray[np.uint64]:
         """The key of each actor."""
         return self._index.keys()
+
+    def pair_keys(self) -> NDArray[np.uint64]:
+        """The key of each member within a group."""
+        return self._member_index.keys()
+
+    def places_of(self, slots: NDArray[np.int64]) -> NDArray[np.int32]:
+        """[n, 3] places of actors in the tables of windows, principals and groups; -1 for none."""
+        return self._places[slots] - 1
+
+    def texts_of(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The values of actors, one after the other, each as long as ``text_length`` says."""
+        starts, lengths = self.columns["text_at"][slots], self.columns["text_length"][slots].astype(np.int64)
+        return self._texts.of(starts, lengths)
+
+    def give(self, slots: NDArray[np.int64], placed: NDArray[np.bool_]) -> None:
+        """Give actors that have no places yet one in each table for which ``placed``, [n, 3], says so."""
+        self._places[slots] = np.where(placed, self._counts + np.cumsum(placed, axis=0), 0)
+        self._counts += np.count_nonzero(placed, axis=0)
+        self._reserve_places()
+
+    def give_pairs(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """Slot of each member within a group, given by key; made where missing."""
+        slots, _ = self._member_index.slots(keys)
+        self.pairs.reserve(self._member_index.count)
+        self.touched.reserve(0, self.pairs.capacity)
+        return slots
 
     def has_evidence(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the actors have a place in the table of principals."""
@@ -280,12 +306,14 @@ class Actors:
         """Forget all that is known of actors but who they are."""
         self.all.clear(slots, _NAMED)
         for table, places in zip((self.windows, self.principals, self.groups), self._places[slots].T, strict=True):
-            table.clear(places[places > 0].astype(np.int64) - 1, frozenset(GROUP_COLUMNS))
+            table.clear(places[places > 0].astype(np.int64) - 1, _OWN_SERIAL)
         self.contacts.clear(slots)
         self.members.clear(slots)
+        self.touched.actors[slots] = True
 
     def keep(self, kept: NDArray[np.bool_]) -> NDArray[np.int32]:
         """Forget all other actors and give their memory back; the new slot of each by the old one, -1 for none."""
+        self.touched.everything = True
         slots = np.flatnonzero(kept)
         renumbered = np.full(kept.size, -1, np.int32)
         renumbered[slots] = np.arange(slots.size)
@@ -302,25 +330,18 @@ class Actors:
         self._places = grown(places, self.capacity)
         self.contacts.keep(slots, self.capacity)
         self.members.keep(slots, self.capacity)
-        self._gather_texts(slots.size)
+        at, lengths = (self.columns[name][: slots.size] for name in ("text_at", "text_length"))
+        at[:] = self._texts.gather(at, lengths.astype(np.int64))
         return renumbered
 
     def keep_pairs(self, kept: NDArray[np.bool_]) -> None:
         """Forget all other members within groups and give their memory back."""
+        self.touched.everything = True
         slots = np.flatnonzero(kept)
         renumbered = np.full(kept.size, -1, np.int32)
         renumbered[slots] = np.arange(slots.size)
         self._member_index.keep(renumbered)
         self.pairs.keep(slots)
-
-    def _gather_texts(self, count: int) -> None:
-        at, lengths = self.columns["text_at"][:count], self.columns["text_length"][:count].astype(np.int64)
-        ends = np.cumsum(lengths)
-        self._text_end = int(ends[-1]) if count else 0
-        texts = np.zeros(max(self._text_end * 5 // 4, 1024), np.uint8)
-        _copy(self._texts, at, lengths, texts, 0)
-        at[:] = ends - lengths
-        self._texts = texts
 
     @property
     def scopes(self) -> NDArray[np.uint8]:
@@ -329,8 +350,7 @@ class Actors:
 
     def value(self, slot: int) -> str:
         """The actor's value, as records spell it."""
-        at, length = int(self.columns["text_at"][slot]), int(self.columns["text_length"][slot])
-        return self._texts[at : at + length].tobytes().decode()
+        return self._texts.value(int(self.columns["text_at"][slot]), int(self.columns["text_length"][slot]))
 
     def scope(self, slot: int) -> Scope:
         """The actor's scope."""

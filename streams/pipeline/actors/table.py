@@ -23,19 +23,19 @@ class Table:
         self.capacity = 0
 
     def reserve(self, slots: int) -> None:
-        """Make room for ``slots`` of them, and for a quarter more than before."""
+        """Make room for ``slots`` of them, and for an eighth more than before."""
         self.count = max(self.count, slots)
         if slots <= self.capacity:
             return
-        self.capacity = max(slots, self.capacity * 5 // 4, _LEAST)
+        self.capacity = max(slots, self.capacity * 9 // 8, _LEAST)
         for columns in self._every():
             for name, column in columns.items():
                 columns[name] = grown(column, self.capacity)
 
     def keep(self, slots: NDArray[np.int64]) -> None:
-        """Keep what stands at ``slots``, in their order and from 0 on, and room for a quarter more."""
+        """Keep what stands at ``slots``, in their order and from 0 on, and room for an eighth more."""
         self.count = int(slots.size)
-        self.capacity = max(self.count * 5 // 4, _LEAST)
+        self.capacity = max(self.count * 9 // 8, _LEAST)
         # One column at a time, so that not all of them are held twice.
         for columns in self._every():
             for name, column in columns.items():

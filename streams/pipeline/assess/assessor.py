@@ -29,7 +29,8 @@ from streams.pipeline.actors.store import Actors, Slots
 from streams.pipeline.assess.bounds import Bounds
 from streams.pipeline.assess.release import LONG_AGO, Release
 from streams.pipeline.assess.roster import Roster
-from streams.pipeline.assess.view import pick, spread
+from streams.pipeline.assess.view import Own
+from streams.pipeline.checkpoint.written import Written
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.teaching import teach
@@ -38,7 +39,7 @@ from streams.pipeline.policy.decide import Decider, Decision
 from streams.pipeline.policy.finding import Judged
 from streams.pipeline.policy.fused import FusedFindings, Limits
 from streams.pipeline.policy.session import sessions
-from streams.pipeline.rows import Rows
+from streams.pipeline.rows import NOTHING, Rows
 from streams.pipeline.sightings import Sightings
 from streams.pipeline.windows.aggregate import Aggregates, aggregate
 from streams.settings import Settings
@@ -57,6 +58,8 @@ class Outcome:
     """Closed by now."""
     settled: bool = True
     """Nothing that the watermark has passed is still waiting for its model."""
+    reached_us: int | None = None
+    """Event time before which everything is judged; None where that is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +131,26 @@ class Assessor:
         self._settings = settings
         self._detectors = [(detector, mode) for detector, mode in detectors if mode is not Mode.OFF]
         self._models = models
+        self.epoch_s = settings.model.epoch_s
         self._epoch_us = settings.model.epoch_s * US
         self._epoch: int | None = None
-        self._learner = Learner(partition)
-        self._tiers: list[str] = [""]
+        self.learner = Learner(partition)
+        self.tiers: list[str] = [""]
         self.partition = partition
         self.release = Release(sources, settings.input.allowed_lateness_ms * 1000)
         self.decider = Decider(settings, config)
         self.actors = Actors([detector for detector, _ in self._detectors])
-        self._roster = Roster()
+        self.roster = Roster()
         self._limits: tuple[Model, int, Limits] | None = None
         caps = [detector.config.cap for detector, _ in self._detectors]
         self._fusion = Fusion(
             caps,
             [mode for _, mode in self._detectors],
             [detector.trait for detector, _ in self._detectors],
+            [detector.reading for detector, _ in self._detectors],
         )
-        self.bounds = Bounds(settings, caps, self.actors, self.release, self.decider, self._roster)
+        self.bounds = Bounds(settings, caps, self.actors, self.release, self.decider, self.roster)
+        self.written = Written()
         self.judged = 0
         self.tiers_cut = 0
 
@@ -152,6 +158,11 @@ class Assessor:
     def epoch(self) -> int:
         """The epoch that is being judged; long ago before the first."""
         return LONG_AGO if self._epoch is None else self._epoch
+
+    def resume(self, epoch: int, tiers: Sequence[str]) -> None:
+        """Go on in ``epoch``, `LONG_AGO` before the first, with tiers in the order in which they came."""
+        self._epoch = None if epoch == LONG_AGO else epoch
+        self.tiers = list(tiers)
 
     def accept(self, sightings: Sightings) -> None:
         """Take one batch of sightings; raises `GapError` when one before it was lost."""
@@ -171,7 +182,7 @@ class Assessor:
             slots[sightings.actor],
             sightings.time_us,
             np.full(n, sightings.partition, np.int32),
-            sightings.lo + sightings.offset.astype(np.int64),
+            sightings.start + sightings.offset.astype(np.int64),
             sightings.kind,
             sightings.flags,
             tiers[sightings.tier],
@@ -181,13 +192,16 @@ class Assessor:
         )
         covered = sightings.topic, sightings.partition, sightings.lo, sightings.hi
         self.release.accept(*covered, sightings.watermark_us, sightings.idle, rows)
-        self._roster.hold(sightings)
+        for word in sightings.others:
+            covered = word.topic, word.partition, word.lo, word.hi
+            self.release.accept(*covered, word.watermark_us, word.idle, NOTHING)
+        self.roster.hold(sightings)
 
     def _tier_indexes(self, tiers: Sequence[str]) -> NDArray[np.uint8]:
         for tier in tiers:
-            if tier not in self._tiers and len(self._tiers) < 256:
-                self._tiers.append(tier)
-        return np.array([self._tiers.index(tier) if tier in self._tiers else 0 for tier in tiers], np.uint8)
+            if tier not in self.tiers and len(self.tiers) < 256:
+                self.tiers.append(tier)
+        return np.array([self.tiers.index(tier) if tier in self.tiers else 0 for tier in tiers], np.uint8)
 
     def caution(self) -> dict[str, int]:
         """Sightings that came late, twice or with a tier too many; actors that have forgotten whom they met."""
@@ -220,22 +234,23 @@ class Assessor:
                 break
             self._next_epoch(epoch, bound, outcome)
         if reached > LONG_AGO:
+            outcome.reached_us = reached
             outcome.decisions += self.decider.pass_time(reached, decided_us())
-            self._roster.let_go(reached)
+            self.roster.let_go(reached)
         outcome.incidents += self.decider.take_closed()
         return outcome
 
     def _begin(self, bound: int, outcome: Outcome) -> int:
         self._epoch = min(self.release.earliest(), bound) // self._epoch_us
-        outcome.deltas += self._learner.finish(self._epoch - 1)
+        outcome.deltas += self.learner.finish(self._epoch - 1)
         return self._epoch
 
     def _next_epoch(self, epoch: int, bound: int, outcome: Outcome) -> None:
         """Close ``epoch``; go on with the next one that holds a row, saying that there is nothing in between."""
-        outcome.deltas += self._learner.finish(epoch)
+        outcome.deltas += self.learner.finish(epoch)
         self._epoch = max(epoch + 1, min(self.release.earliest(), bound) // self._epoch_us)
         if self._epoch > epoch + 1:
-            outcome.deltas += self._learner.finish(self._epoch - 1)
+            outcome.deltas += self.learner.finish(self._epoch - 1)
         self.bounds.forget(self._epoch * self._epoch_us)
 
     def _judge(self, rows: Rows, known: Knowledge, decided_us: Callable[[], int], outcome: Outcome) -> None:
@@ -251,22 +266,20 @@ class Assessor:
         self.actors.see(rows, places)
         known = aggregate(self.actors, rows, places, self._settings.model.contacts_per_day_max)
         columns = self._columns(rows, places, known, model)
-        judged = list(self._evidence(columns, model))
-        fused = self._fuse(columns, known, judged, model)
-        carried = sessions(self.actors, rows, places.principal, fused.fused)
+        own = Own.of(columns)
+        judged = list(self._evidence(columns, own, model))
+        fused = self._fuse(own, known, judged, model)
+        carried = sessions(self.actors, rows, places.principal, own.rows, fused.fused)
         case = Case(columns, judged, fused, known, carried)
         return Evaluation(rows, case, model.principals_a_day > 0, self.decider.candidates(case, self.actors))
 
-    def _evidence(self, columns: Columns, model: Model) -> Iterator[Judged]:
-        own = np.flatnonzero(columns.own)
-        of_principals = pick(columns, own)
+    def _evidence(self, columns: Columns, own: Own, model: Model) -> Iterator[Judged]:
         for detector, mode in self._detectors:
             state = self.actors.state(detector.name)
             if detector.principals_only:
-                evidence = spread(detector.judge(of_principals, state, model), own, columns)
+                yield Judged(detector, mode, detector.judge(own.columns, state, model), own)
             else:
-                evidence = detector.judge(columns, state, model)
-            yield Judged(detector, mode, evidence)
+                yield Judged(detector, mode, detector.judge(columns, state, model))
 
     def _columns(self, rows: Rows, places: Slots, known: Aggregates, model: Model) -> Columns:
         return Columns(
@@ -292,35 +305,38 @@ class Assessor:
             created_s=rows.created_s,
             agent=rows.agent,
             principal=rows.principal,
-            tiers=tuple(self._tiers),
+            together=known.together,
+            tiers=tuple(self.tiers),
         )
 
-    def _fuse(self, columns: Columns, known: Aggregates, judged: Sequence[Judged], model: Model) -> FusedFindings:
+    def _fuse(self, own: Own, known: Aggregates, judged: Sequence[Judged], model: Model) -> FusedFindings:
         fused = self._fusion.fuse(
             # A session under an account is no principal, nor is an address that accounts came from.
-            columns.principal_slot,
-            columns.time_us,
-            known.exposed,
-            [one.evidence.nats for one in judged],
-            [one.evidence.moved for one in judged],
+            own.columns.principal_slot,
+            own.columns.time_us,
+            known.exposed[own.rows],
+            own.columns.kind != Kind.TOUCH,
+            [one.of_own(one.said.nats, own) for one in judged],
+            [one.of_own(one.said.moved, own) for one in judged],
             self.actors.principals.columns,
         )
         settings = self._settings.fusion
-        if self._limits is None or self._limits[0] is not model or self._limits[1] != len(self._tiers):
-            self._limits = model, len(self._tiers), Limits.of(settings, model, self._tiers)
+        if self._limits is None or self._limits[0] is not model or self._limits[1] != len(self.tiers):
+            self._limits = model, len(self.tiers), Limits.of(settings, model, self.tiers)
         limits = self._limits[2]
-        places = limits.places(columns)
+        places = limits.places(own.columns)
         ceiling, until_fitted = (
             sum(mode.rank <= most.rank for mode in MODES) - 1
             for most in (self._settings.mode.ceiling, settings.until_fitted)
         )
         most = np.where(limits.fitted[places], ceiling, min(ceiling, until_fitted))
-        return FusedFindings(fused, limits.alert[places], limits.block[places], most, settings.sightings_min, judged)
+        alert, block = limits.alert[places], limits.block[places]
+        return FusedFindings(fused, alert, block, most, settings.sightings_min, judged, own)
 
     def learn(self, rows: Rows, evaluation: Evaluation) -> None:
         """Keep what outlasts the batch: what the model may learn, and names of members that groups are found by."""
-        self._roster.keep(evaluation.case, rows)
-        teach(self._learner, rows, evaluation.case, self.actors.principals, self._tiers, learned=evaluation.learned)
+        self.roster.keep(evaluation.case, rows)
+        teach(self.learner, rows, evaluation.case, self.actors.principals, self.tiers, learned=evaluation.learned)
         self.judged += len(rows)
 
     def decide(
@@ -331,7 +347,7 @@ class Assessor:
         event_us = int(evaluation.columns.time_us[row])
         moment = self.decider.moment(event_us, decided_us, known.watermark_us, known.complete, known.model.label)
         members = Members(
-            int(evaluation.aggregates.members[row]), self._roster.names(evaluation.case, evaluation.rows, row)
+            int(evaluation.aggregates.members[row]), self.roster.names(evaluation.case, evaluation.rows, row)
         )
         return self.decider.decide(evaluation.case, self.actors, (row, rank), members, moment)
 

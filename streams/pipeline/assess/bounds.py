@@ -76,7 +76,7 @@ class Bounds:
         self._members_idle_s = min(self._memory.members_idle_s, self._idle_s)
         self._caps = caps
         self._actors, self._release, self._decider, self._roster = actors, release, decider, roster
-        self._sleepers = Sleepers(len(caps))
+        self.sleepers = Sleepers(len(caps))
         self.turnover = Turnover()
 
     def forget(self, now_us: int) -> None:
@@ -87,7 +87,9 @@ class Bounds:
         if idle.size:
             actors.clear(idle)
             self._roster.forget(idle)
-        self.turnover.forgotten += idle.size + self._sleepers.forget(now_s - self._idle_s)
+        asleep_no_more = self.sleepers.forget(now_s - self._idle_s)
+        actors.touched.everything |= asleep_no_more > 0
+        self.turnover.forgotten += idle.size + asleep_no_more
         kept = (last_s > 0) | self._in_use()
         if _WORTH * np.count_nonzero(~kept) > kept.size:
             self._keep(kept)
@@ -96,7 +98,9 @@ class Bounds:
     def _forget_pairs(self, before_s: int) -> None:
         pairs = self._actors.pairs
         last_s = pairs.columns["last_seen_s"][: pairs.count]
-        pairs.clear(np.flatnonzero((last_s > 0) & (last_s < before_s)))
+        gone = np.flatnonzero((last_s > 0) & (last_s < before_s))
+        pairs.clear(gone)
+        self._actors.touched.pairs[gone] = True
         if _WORTH * np.count_nonzero(last_s == 0) > last_s.size:
             self._actors.keep_pairs(last_s > 0)
 
@@ -108,9 +112,9 @@ class Bounds:
         in_use = self._in_use()
         kept = (actors.columns["last_seen_s"][: len(actors)] > 0) | in_use
         tired = self._unseen_longest(kept & ~in_use)[: max(int(np.count_nonzero(kept)) - most * 9 // 10, 0)]
-        self._sleepers.add(actors.keys()[tired], self._records(tired))
+        self.sleepers.add(actors.keys()[tired], self._records(tired))
         self.turnover.put_to_sleep += tired.size
-        self.turnover.evicted += self._sleepers.evict(self._memory.sleeping_max)
+        self.turnover.evicted += self.sleepers.evict(self._memory.sleeping_max)
         kept[tired] = False
         self._keep(kept)
         self._bound_pairs(PAIRS_PER_ACTOR * most)
@@ -122,7 +126,8 @@ class Bounds:
         late = last_s > int(last_s.max(initial=0)) - _DAY_S
         shared = (c["scope"][slots] == Scope.IP) & (c["accounts_behind"][slots] > 0) & late
         place = np.where(c["scope"][slots] >= Scope.NET, 2, shared)
-        return slots[np.lexsort((last_s, place))]
+        # Ties go by key: slots are other ones after a restore.
+        return slots[np.lexsort((self._actors.keys()[slots], last_s, place))]
 
     def _bound_pairs(self, most: int) -> None:
         pairs = self._actors.pairs
@@ -130,7 +135,7 @@ class Bounds:
             return
         last_s = pairs.columns["last_seen_s"][: pairs.count]
         kept = np.ones(last_s.size, np.bool_)
-        kept[np.argsort(last_s, kind="stable")[: last_s.size - most * 9 // 10]] = False
+        kept[np.lexsort((self._actors.pair_keys(), last_s))[: last_s.size - most * 9 // 10]] = False
         self._actors.keep_pairs(kept)
 
     def _in_use(self) -> NDArray[np.bool_]:
@@ -167,10 +172,10 @@ class Bounds:
 
     def wake(self, keys: NDArray[np.uint64], slots: NDArray[np.int32]) -> None:
         """Give actors that have just been given ``slots`` what is known of them, if they slept."""
-        if not self._sleepers.count or not keys.size:
+        if not self.sleepers.count or not keys.size:
             return
         keys, once = np.unique(keys, return_index=True)
-        which, records = self._sleepers.wake(keys)
+        which, records = self.sleepers.wake(keys)
         woken, c = slots[once[which]].astype(np.int64), self._actors.columns
         self.turnover.woken += woken.size
         c["first_seen_us"][woken] = records["first_seen_s"].astype(np.int64) * US
@@ -197,12 +202,12 @@ class Bounds:
     @property
     def nbytes(self) -> int:
         """Bytes held of those who sleep."""
-        return self._sleepers.nbytes
+        return self.sleepers.nbytes
 
     def counts(self) -> dict[str, int]:
         """What the memory holds, and what went and came back."""
         actors = self._actors
-        held = {"actors": len(actors), "asleep": self._sleepers.count, "bytes": actors.nbytes + self.nbytes}
+        held = {"actors": len(actors), "asleep": self.sleepers.count, "bytes": actors.nbytes + self.nbytes}
         return held | asdict(self.turnover)
 
 

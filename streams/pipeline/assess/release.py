@@ -42,6 +42,26 @@ class Source:
     held: list[Held] = field(default_factory=list)
 
 
+class Waiting(NamedTuple):
+    """What is known of one source partition, as a checkpoint keeps it."""
+
+    number: int
+    applied: int
+    watermark_us: int
+    idle: bool
+    rows: Rows
+
+
+class ReleaseState(NamedTuple):
+    """A `Release` as a checkpoint keeps it; slots are those of the moment."""
+
+    bound: int
+    let_go: int
+    late: int
+    duplicates: int
+    sources: list[Waiting]
+
+
 class Release:
     """Rows in, in order of their source's offsets; rows out, in order of judgement."""
 
@@ -58,6 +78,9 @@ class Release:
     def accept(self, topic: str, partition: int, lo: int, hi: int, watermark_us: int, idle: bool, rows: Rows) -> None:
         """Take the rows of offsets ``[lo, hi)`` of a source partition; those applied already are dropped.
 
+        ``lo`` is where the last message ended. What ends before that is a duplicate. One that ends there too does not
+        wake a source, but it may be the one that says that there is nothing more.
+
         Raises:
             GapError: offsets between the last batch and this one are missing.
         """
@@ -68,7 +91,7 @@ class Release:
             fresh = rows.pick(rows.offset >= source.applied)
             self.duplicates += len(rows) - len(fresh)
             rows = fresh
-        if hi < source.applied or (hi == source.applied > lo):
+        if hi < source.applied or (hi == source.applied > lo and not idle):
             return
         source.applied = hi
         source.idle = idle
@@ -99,6 +122,22 @@ class Release:
     def earliest(self) -> int:
         """Time of the earliest row that waits; far in the future when none does."""
         return min((held.first_us for source in self._sources.values() for held in source.held), default=-LONG_AGO)
+
+    def state(self) -> ReleaseState:
+        """What a checkpoint keeps of it; rows never change, so most are shared."""
+        sources = [
+            Waiting(number, one.applied, one.watermark_us, one.idle, join([held.rows for held in one.held]))
+            for number, one in self._sources.items()
+        ]
+        return ReleaseState(self._bound, self._let_go, self.late, self.duplicates, sources)
+
+    def load(self, state: ReleaseState) -> None:
+        """Become as `state` said; rows must have the slots that their actors have now."""
+        self._bound, self._let_go, self.late, self.duplicates = state[:4]
+        self._sources = {
+            one.number: Source(one.applied, one.watermark_us, one.idle, [_held(one.rows)] if len(one.rows) else [])
+            for one in state.sources
+        }
 
     def slots(self) -> Iterator[NDArray[np.int32]]:
         """Slots of the rows that wait, each as often as it does."""

@@ -1,7 +1,7 @@
 """Rows of principals alone, for the detectors that read no others: one in seven where people are logged in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,28 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import Columns
 from detectors.core.contract import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The rows of principals among n."""
+
+    rows: NDArray[np.int64]
+    """[m], ascending."""
+    place: NDArray[np.int32]
+    """[n] place of each row among them, -1 for the others."""
+    columns: Columns
+    """[m]"""
+    whole: Columns
+    """[n]"""
+
+    @classmethod
+    def of(cls, columns: Columns) -> "Own":
+        """Those among ``columns``."""
+        rows = np.flatnonzero(columns.own)
+        place = np.full(len(columns), -1, np.int32)
+        place[rows] = np.arange(rows.size)
+        return cls(rows, place, pick(columns, rows), columns)
 
 
 def pick(columns: Columns, rows: NDArray[np.int64]) -> Columns:

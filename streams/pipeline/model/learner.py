@@ -1,6 +1,6 @@
 """Gathers, for one partition, what an epoch teaches."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,15 @@ from schemas.model import PART_PROFILES, PART_SUSPECTS, VERSION, Lesson, ModelDe
 
 SUSPECTS_MAX: Final = 100_000
 """Suspects of one partition in one epoch; of more those of the lowest keys, whatever the order they came in."""
+
+
+class LearnerState(NamedTuple):
+    """A `Learner` as a checkpoint keeps it."""
+
+    met: list[NDArray[np.uint64]]
+    honest: NDArray[np.uint64]
+    tables: dict[str, NDArray[np.int64]]
+    suspects: NDArray[np.uint64]
 
 
 class Learner:
@@ -39,6 +48,21 @@ class Learner:
         """Take principals that belong to a group that was found."""
         if keys.size:
             self._suspects = np.unique(np.concatenate([self._suspects, keys]))[:SUSPECTS_MAX]
+
+    @property
+    def met(self) -> int:
+        """First contacts of the epoch so far."""
+        return sum(one.size for one in self._met)
+
+    def state(self) -> LearnerState:
+        """What a checkpoint keeps of it."""
+        tables = {name: table.copy() for name, table in self._tables.items()}
+        return LearnerState(list(self._met), self._honest.copy(), tables, self._suspects)
+
+    def load(self, state: LearnerState) -> None:
+        """Become as `state` said."""
+        self._met, self._tables = list(state.met), dict(state.tables)
+        self._honest, self._suspects = state.honest, state.suspects
 
     def finish(self, epoch: int) -> list[ModelDelta]:
         """The delta of the epoch, in parts; the next one begins empty."""

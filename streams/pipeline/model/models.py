@@ -38,7 +38,7 @@ class Models:
     def __init__(self, settings: ModelSettings, partitions: int) -> None:
         """Expect deltas of ``partitions`` partitions."""
         self._settings = settings
-        self._partitions = partitions
+        self.partitions: Final = partitions
         self._done: dict[int, int] = {}
         self._parts: dict[tuple[int, int], dict[int, ModelDelta]] = {}
         self._waiting: dict[int, list[ModelDelta]] = {}
@@ -85,7 +85,7 @@ class Models:
 
     def _complete(self) -> int:
         """The latest epoch with which every partition is done."""
-        return min(self._done.values()) if len(self._done) >= self._partitions else _NEVER
+        return min(self._done.values()) if len(self._done) >= self.partitions else _NEVER
 
     def serve(self, epoch: int) -> Model:
         """The model of ``epoch``; the newest complete one before it while not `complete_for`."""
@@ -107,7 +107,7 @@ class Models:
     @property
     def expected(self) -> int:
         """Partitions there are."""
-        return self._partitions
+        return self.partitions
 
     @property
     def complete(self) -> int:

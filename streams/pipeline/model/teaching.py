@@ -39,8 +39,8 @@ def _within_quota(
     principal: NDArray[np.int32],
     wanted: NDArray[np.bool_],
     time_us: NDArray[np.int64],
-    lesson_day: NDArray[np.int32],
-    lessons: NDArray[np.int32],
+    lesson_day: NDArray[np.uint16],
+    lessons: NDArray[np.uint16],
     most: int,
 ) -> tuple[NDArray[np.bool_], int]:
     """Rows that may teach, and how many principals were met for the first time on their day."""
@@ -68,42 +68,43 @@ def teach(learner: Learner, rows: Rows, case: Case, principals: Table, tiers: Se
     popularity, teaches = case.columns.popularity, case.aggregates.teaches
     calm = np.ones(len(rows), np.bool_)
     for one in case.judged:
-        calm &= one.evidence.level < one.detector.learns_below
+        calm[one.rows(np.flatnonzero(~(one.said.level < one.detector.learns_below)))] = False
     learner.learn(rows.profile[teaches], popularity[teaches], calm[teaches])
-    _teach_detectors(learner, rows, case, principals)
+    _teach_detectors(learner, case, principals)
     _teach_suspects(learner, rows, case)
     # By the empty model hardly anything is evidence: peaks of such days would make the limits too low.
     if learned:
         _teach_peaks(learner, case, tiers)
 
 
-def _teach_detectors(learner: Learner, rows: Rows, case: Case, principals: Table) -> None:
+def _teach_detectors(learner: Learner, case: Case, principals: Table) -> None:
+    own, kept = case.fused.own, principals.columns
     calm = case.fused.fused.total[:, 0] < CALM_SHARE * case.fused.alert
-    offered = np.zeros(len(rows), np.bool_)
+    offered, lessons = np.zeros(own.rows.size, np.bool_), []
     for one in case.judged:
-        calm &= one.evidence.level < 1.0
-        for places in one.evidence.lessons.values():
-            offered |= places >= 0
-    own = principals.columns
+        level = one.said.level if one.own else one.said.level[own.rows]
+        calm &= level < 1.0
+        for table, places in one.said.lessons.items():
+            lessons.append((one.detector, table, places if one.own else places[own.rows]))
+            offered |= lessons[-1][2] >= 0
     taken, new = _within_quota(
-        case.columns.principal_slot, offered & calm, rows.time_us, own["lesson_day"], own["lessons"], LESSONS_A_DAY
-    )
+        own.columns.principal_slot, offered & calm, own.columns.time_us, kept["lesson_day"], kept["lessons"],
+        LESSONS_A_DAY,
+    )  # fmt: skip
     learner.count(PRINCIPALS, 1, np.zeros(new, np.int64))
-    for one in case.judged:
-        for table, places in one.evidence.lessons.items():
-            size = one.detector.lessons[table]
-            learner.count(f"{one.detector.name}.{table}", size, places[taken])
+    for detector, table, places in lessons:
+        learner.count(f"{detector.name}.{table}", detector.lessons[table], places[taken])
 
 
 def _teach_suspects(learner: Learner, rows: Rows, case: Case) -> None:
     for one in case.judged:
-        suspects = one.evidence.numbers.get(SUSPECTS)
-        if suspects is not None:
-            learner.suspect(rows.principal[(suspects > 0) & (one.evidence.level >= 1.0)])
+        if SUSPECTS in one.said.numbers:
+            found = (one.said.numbers[SUSPECTS] > 0) & (one.said.level >= 1.0)
+            learner.suspect(rows.principal[one.rows(np.flatnonzero(found))])
 
 
 def _teach_peaks(learner: Learner, case: Case, tiers: Sequence[str]) -> None:
-    fused, columns = case.fused.fused, case.columns
+    fused, columns = case.fused.fused, case.fused.own.columns
     rose = np.flatnonzero(fused.peak >= 0)
     if not rose.size:
         return

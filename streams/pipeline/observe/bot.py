@@ -36,8 +36,8 @@ class Ranges(NamedTuple):
     """[r] first address: of IPv4 its 32 bits, of IPv6 the upper 64 less `_HALF`."""
     high: NDArray[np.int64]
     """[r] last address."""
-    reach: NDArray[np.int64]
-    """[r] highest last address up to here, of the same sort: where it lies below an address, none before holds it."""
+    parent: NDArray[np.int64]
+    """[r] the narrowest range before this one that holds it; -1 for none. Networks lie within each other or apart."""
     until_us: NDArray[np.int64]
     """[r] event time from which the range is forgotten."""
     agent_start: NDArray[np.int64]
@@ -53,20 +53,22 @@ def compile_bots(bots: Sequence[Bot]) -> Ranges | None:
     """The ranges of all bots, which `config` has checked; None without a bot."""
     agents = [(bot.user_agent or "").encode().lower() for bot in bots]
     starts = np.cumsum([0, *map(len, agents)]).tolist()
-    rows = sorted(
-        (*_edges(text), expiry_us(bot.expires), starts[place], len(agents[place]))
+    rows = [
+        (*edges(text), expiry_us(bot.expires), starts[place], len(agents[place]))
         for place, bot in enumerate(bots)
         for text in bot.ranges
-    )
+    ]
     if not rows:
         return None
+    # Of two that begin alike the wider one comes first, as it holds the other.
+    rows.sort(key=lambda row: (row[0], row[1], -row[2]))
     sort, low, high, until_us, agent_start, agent_size = (
         np.array(column, np.int64) for column in zip(*rows, strict=True)
     )
     v4_count = int(np.count_nonzero(sort == 0))
-    reach = np.concatenate([np.maximum.accumulate(part) for part in (high[:v4_count], high[v4_count:])])
+    parent = np.array(_parents(rows), np.int64)
     text = np.array([*b"".join(agents)], np.uint8)
-    return Ranges(low, high, reach, until_us, agent_start, agent_size, text, v4_count)
+    return Ranges(low, high, parent, until_us, agent_start, agent_size, text, v4_count)
 
 
 def recognise(ranges: Ranges | None, events: Events, time_us: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -77,13 +79,24 @@ def recognise(ranges: Ranges | None, events: Events, time_us: NDArray[np.int64])
     return found
 
 
-def _edges(text: str) -> tuple[int, int, int]:
+def edges(text: str) -> tuple[int, int, int]:
     """Sort (0 for IPv4), first and last address of a range."""
-    network = ip_network(text)
+    network = ip_network(text, strict=False)
     first, last = int(network.network_address), int(network.broadcast_address)
     if isinstance(network, IPv4Network):
         return 0, first, last
     return 1, (first >> 64) - _HALF, (last >> 64) - _HALF
+
+
+def _parents(rows: Sequence[tuple[int, ...]]) -> list[int]:
+    """Of each row, sort, first and last address first, the narrowest before it that holds it; ABSENT for none."""
+    parents: list[int] = []
+    for at, (sort, low, *_) in enumerate(rows):
+        around = at - 1
+        while around != ABSENT and (rows[around][0] != sort or rows[around][2] < low):
+            around = parents[around]
+        parents.append(around)
+    return parents
 
 
 @compiled
@@ -143,7 +156,7 @@ def _recognise(
     time_us: NDArray[np.int64],
     low: NDArray[np.int64],
     high: NDArray[np.int64],
-    reach: NDArray[np.int64],
+    parent: NDArray[np.int64],
     until_us: NDArray[np.int64],
     agent_start: NDArray[np.int64],
     agent_size: NDArray[np.int64],
@@ -162,8 +175,9 @@ def _recognise(
         else:
             number, first, last = _v4_number(text, begin, end), 0, v4_count
         at = _last_not_above(low, first, last, number)
-        # Ranges may lie within each other, and of those that hold the address any may be the one that counts.
-        while at >= first and reach[at] >= number and not found[row]:
+        at = at if at >= first else ABSENT
+        # Of the ranges around each other that hold the address any may be the one that counts.
+        while at != ABSENT and not found[row]:
             found[row] = (
                 high[at] >= number
                 and time_us[row] < until_us[at]
@@ -176,4 +190,4 @@ def _recognise(
                     agent_size[at],
                 )
             )
-            at -= 1
+            at = parent[at]

@@ -218,7 +218,7 @@ def _write_rows(
         if kinds[first[event]] == _TOUCH:
             at_us = (at_us // CELL_US + 1) * CELL_US - 1
         for at in range(first[event], first[event + 1]):
-            for scope in range(SCOPES):
+            for scope in range(of.shape[1]):
                 one = of[event, scope]
                 if one == ABSENT or (kinds[at] == _QUERY and scope != chief):
                     continue
@@ -297,5 +297,5 @@ def _write_actors(
         begin, length = start[event, FIELDS[scope]], size[event, FIELDS[scope]]
         following[owner] = copy(text, begin, length, actor_text, following[owner])
         to = actor_first[owner] + origin[actor, PLACE]
-        actor_key[to], actor_scope[to] = keys[actor], scope + 1
+        actor_key[to], actor_scope[to] = keys[actor], min(scope + 1, SCOPES)
         actor_text_end[to] = following[owner] - text_first[owner]

@@ -20,15 +20,22 @@ from streams.pipeline.observe.events import (
     Field,
 )
 from streams.pipeline.observe.text import Text, copy, signed, write_number
+from streams.settings import GROUPS_MAX
 
 SCOPES: Final = len(Scope)
+_PLAIN: Final = SCOPES - 1
+"""Columns of scopes that have one value an event."""
 FIELDS: Final = np.array(
-    [Field.USER, Field.SESSION, Field.ADDRESS, Field.NET, Field.ASN, Field.FINGERPRINT, Field.FINGERPRINT_ASN],
+    [
+        *(Field.USER, Field.SESSION, Field.ADDRESS, Field.NET, Field.ASN, Field.FINGERPRINT, Field.FINGERPRINT_ASN),
+        *range(len(Field), len(Field) + GROUPS_MAX),
+    ],
     dtype=np.int64,
 )
-"""Column that holds the value of each scope, in the order of `Scope`."""
+"""Column of events with the value of each column of `Actors.of`: the scopes in their order, then every combination."""
 YOUNG_S: Final = 14 * 86_400
 """An account is young for so long."""
+NAMED_ONE_IN: Final = 8
 CELL_US: Final = 10_000_000
 """Touches of a principal within one cell of event time are one."""
 
@@ -40,6 +47,8 @@ _GROUPS: Final = Scope.NET - 1
 _FINGERPRINT: Final = Scope.FINGERPRINT - 1
 _TOUCH: Final = int(Kind.TOUCH)
 _QUERY: Final = int(Kind.QUERY)
+_VIEW: Final = int(Kind.VIEW)
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _AT: Final = ord("@")
 
 # Columns of `Actors.origin`.
@@ -73,7 +82,7 @@ class Actors(NamedTuple):
     """Actors of n events, and the a different ones among them in order of first appearance."""
 
     of: NDArray[np.int32]
-    """[n, SCOPES] the actor of each scope that the event concerns; ABSENT where there is none."""
+    """[n, columns] the actor of each column of `FIELDS` that the event concerns; ABSENT where there is none."""
     chief: NDArray[np.int8]
     """[n] column of the principal; ABSENT where the event leaves no sighting."""
     address: NDArray[np.uint64]
@@ -88,10 +97,10 @@ class Actors(NamedTuple):
 
 def find_actors(events: Events, shown: Disclosures, time_us: NDArray[np.int64], destinations: int) -> Actors:
     """The actors of all events that leave a sighting, each with one of ``destinations``."""
-    count = len(events.fault)
-    most = int(np.count_nonzero(np.diff(shown.first))) * SCOPES
+    count, columns = len(events.fault), _PLAIN + events.size.shape[1] - len(Field)
+    most = int(np.count_nonzero(np.diff(shown.first))) * columns
     actors = Actors(
-        np.full((count, SCOPES), ABSENT, np.int32),
+        np.full((count, columns), ABSENT, np.int32),
         np.full(count, ABSENT, np.int8),
         np.zeros(count, np.uint64),
         np.empty(most, np.uint64),
@@ -158,7 +167,8 @@ def _key(
 ) -> tuple[np.uint64, np.uint64]:
     """Key of an event's actor, and of the actor with which it has its home."""
     field = FIELDS[scope]
-    key = of_scope(xxh64(text, start[row, field], size[row, field], np.uint64(scope + 1)), scope + 1)
+    number = min(scope + 1, SCOPES)
+    key = of_scope(xxh64(text, start[row, field], size[row, field], np.uint64(number)), number)
     if scope == _SESSION and size[row, Field.USER] != ABSENT:
         account = xxh64(text, start[row, Field.USER], size[row, Field.USER], np.uint64(ACCOUNT + 1))
         account = of_scope(account, ACCOUNT + 1)
@@ -210,7 +220,7 @@ def _find(
         chiefs[row] = chief
         _write_group_texts(text, start, size, row, asn[row])
         profiles = items - query
-        for scope in range(SCOPES):
+        for scope in range(of.shape[1]):
             if size[row, FIELDS[scope]] == ABSENT or not _concerns(scope, chief, touch, not touch and profiles > 0):
                 continue
             key, home = _key(text, start, size, row, scope)
@@ -235,12 +245,19 @@ def _find(
 def find_members(
     events: Events, shown: Disclosures, actors: Actors, created_s: NDArray[np.uint32], time_us: NDArray[np.int64]
 ) -> Named:
-    """Principals without an account, or with a young one, for each destination of a group that they came through."""
+    """Principals to be named, for each destination of a group that they came through.
+
+    Those without an account or with a young one, always. Any other account can belong to a cohort only if it asks for
+    nothing beside profiles, which is not known here: it is named with one in `NAMED_ONE_IN` of its views, by account
+    and profile, so that names cost little and a group that was found is named by and by.
+    """
     destinations = len(actors.totals)
     apart = actors.chief != ACCOUNT
     young = (created_s > 0) & (time_us // 1_000_000 - created_s.astype(np.int64) < YOUNG_S)
-    rows = np.flatnonzero((actors.chief != ABSENT) & (apart | young) & (shown.kind_of_first() != _TOUCH))
-    groups = SCOPES - _GROUPS
+    kind = shown.kind_of_first()
+    named = apart | young | _at_times(actors, shown, (actors.chief == ACCOUNT) & (kind == _VIEW))
+    rows = np.flatnonzero((actors.chief != ABSENT) & named & (kind != _TOUCH))
+    groups = actors.of.shape[1] - _GROUPS
     seen = np.zeros(1 << (2 * rows.size * groups + 1).bit_length(), np.uint64)
     found = np.empty((rows.size * groups, 2), np.int64)
     count = _find_members(rows, actors.chief, actors.of, actors.key, actors.origin, seen, found)
@@ -257,6 +274,23 @@ def find_members(
     return Named(first, text_first, actors.key[actors.of[row, chief]], (chief + 1).astype(np.uint8), text_end, text)
 
 
+def names_at(principal: NDArray[np.uint64], profile: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """[n] whether a view names its account though it is neither young nor a visitor."""
+    mixed = (principal ^ profile) * _SPREAD
+    named: NDArray[np.bool_] = (mixed >> np.uint64(32)) % np.uint64(NAMED_ONE_IN) == 0
+    return named
+
+
+def _at_times(actors: Actors, shown: Disclosures, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[n] events, of those ``wanted``, with an item that names its account."""
+    out, items = np.zeros(len(wanted), np.bool_), np.diff(shown.first)
+    event = np.repeat(np.arange(items.size), items)
+    at = np.flatnonzero(wanted[event])
+    named = names_at(actors.key[actors.of[event[at], ACCOUNT]], shown.profile[at])
+    out[event[at[named]]] = True
+    return out
+
+
 @compiled
 def _find_members(
     rows: NDArray[np.int64],
@@ -270,7 +304,7 @@ def _find_members(
     count = 0
     for row in rows:
         who = keys[of[row, chiefs[row]]]
-        for scope in range(_GROUPS, SCOPES):
+        for scope in range(_GROUPS, of.shape[1]):
             if of[row, scope] == ABSENT:
                 continue
             owner = origin[of[row, scope], OWNER]

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.sighting import VERSION, Kind, SightingBatch
+from schemas.sighting import VERSION, Kind, Progress, SightingBatch
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.address import read_addresses
 from streams.pipeline.observe.bot import compile_bots, recognise
+from streams.pipeline.observe.combination import combine, compile_groups
 from streams.pipeline.observe.detail import details
 from streams.pipeline.observe.disclosure import Disclosures, Outcome, disclose
 from streams.pipeline.observe.event_time import check_skew, read_created, read_times
@@ -19,10 +20,11 @@ from streams.pipeline.observe.events import ABSENT, FINGERPRINT_MAX, Events, Fau
 from streams.pipeline.observe.fan_out import FannedOut, Tiers, fan_out
 from streams.pipeline.observe.reading import Dead, Reading, dead_letter, read
 from streams.pipeline.observe.surface import compile_patterns, match
-from streams.settings import Bot, InputSettings, Surface
+from streams.pipeline.observe.telling import UNKNOWN_US, Since
+from streams.settings import Bot, Group, InputSettings, Surface
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_UNKNOWN_US: Final = -1
+_COLUMNS: Final = len(SightingBatch.__struct_fields__) - SightingBatch.__struct_fields__.index("tiers") - 1
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
@@ -80,20 +82,33 @@ class Observed:
     counts: Counts
 
     def progress(self) -> bytes:
-        """The message for a destination without sightings: it moves offset and watermark on."""
-        return _empty(self.topic, self.partition, self.lo, self.hi, self.watermark_us, idle=False)
+        """The message for a destination without sightings, where each batch is told at once."""
+        return progress_of([Progress(self.topic, self.partition, self.lo, self.hi, self.watermark_us, idle=False)])
 
 
 def idle_progress(topic: str, partition: int, position: int) -> bytes:
     """The message for all destinations of a source partition that has nothing beyond offset ``position`` for now."""
-    return _empty(topic, partition, position, position, _UNKNOWN_US, idle=True)
+    return progress_of([Progress(topic, partition, position, position, UNKNOWN_US, idle=True)])
+
+
+def progress_of(words: Sequence[Progress]) -> bytes:
+    """The message without sightings that says how far at least one source partition is."""
+    first, *others = words
+    covered = first.topic, first.partition, first.lo, first.hi, first.hi
+    empty = [b""] * _COLUMNS
+    return _ENCODER.encode(SightingBatch(VERSION, others, *covered, first.watermark_us, first.idle, [""], *empty))
 
 
 class Observer:
     """Makes sightings of batches, one after the other or from several threads; a batch's result hangs on it alone."""
 
     def __init__(
-        self, settings: InputSettings, surfaces: Sequence[Surface], destinations: int, bots: Sequence[Bot] = ()
+        self,
+        settings: InputSettings,
+        surfaces: Sequence[Surface],
+        destinations: int,
+        bots: Sequence[Bot] = (),
+        groups: Sequence[Group] = (),
     ) -> None:
         """Args: ``destinations`` is the number of partitions of the activity topic.
 
@@ -103,10 +118,14 @@ class Observer:
         self._settings: Final = settings
         self._patterns: Final = compile_patterns(surfaces)
         self._bots: Final = compile_bots(bots)
+        self._combinations: Final = compile_groups(groups)
         self._destinations: Final = destinations
 
-    def observe(self, batch: Batch) -> Observed:
-        """Sightings, dead letters and counts of a batch. Whatever the records hold, it raises nothing."""
+    def observe(self, batch: Batch, since: Since | None = None) -> Observed:
+        """Sightings, dead letters and counts of a batch. Whatever the records hold, it raises nothing.
+
+        Messages begin where each destination was told up to, ``since``; where this batch does, if that is None.
+        """
         reading = read(batch, self._settings.record_max_bytes)
         events = unpack(reading.packed, len(reading.records))
         time_us, created_s, ahead = self._check(batch, reading, events)
@@ -114,8 +133,9 @@ class Observer:
         found = details(self._patterns, events, asked)
         exempt = recognise(self._bots, events, time_us)
         shown = disclose(self._patterns, events, asked, found.query, exempt)
+        events = combine(self._combinations, events, np.diff(shown.first) > 0)
         out = fan_out(events, shown, found, time_us, created_s, _offsets(batch, reading), self._destinations)
-        watermark_us = int(time_us[events.fault == Fault.NONE].max(initial=_UNKNOWN_US))
+        watermark_us = int(time_us[events.fault == Fault.NONE].max(initial=UNKNOWN_US))
         dead = _dead_letters(batch, reading, events)
         return Observed(
             batch.topic,
@@ -123,7 +143,7 @@ class Observer:
             batch.lo,
             batch.hi,
             watermark_us,
-            _encode(batch, watermark_us, out, _tier_names(events, out.tiers)),
+            _encode(batch, watermark_us, since, out, _tier_names(events, out.tiers)),
             dead,
             _count(events, shown, out, ahead, len(batch), len(dead)),
         )
@@ -187,15 +207,21 @@ def _count(
     )
 
 
-def _encode(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str]) -> list[bytes | None]:
+def _encode(
+    batch: Batch, watermark_us: int, since: Since | None, out: FannedOut, tiers: list[str]
+) -> list[bytes | None]:
     first = out.rows.first
+    told = [batch.lo] * (len(first) - 1) if since is None else since.told
+    latest_us = watermark_us if since is None else max(watermark_us, since.watermark_us)
     return [
-        None if first[owner] == first[owner + 1] else _ENCODER.encode(_message(batch, watermark_us, out, tiers, owner))
+        None
+        if first[owner] == first[owner + 1]
+        else _ENCODER.encode(_message(batch, latest_us, told[owner], out, tiers, owner))
         for owner in range(len(first) - 1)
     ]
 
 
-def _message(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str], owner: int) -> SightingBatch:
+def _message(batch: Batch, watermark_us: int, told: int, out: FannedOut, tiers: list[str], owner: int) -> SightingBatch:
     rows, known, named, members = out.rows, out.known, out.named, out.members
     row, detail, actor, text, member, member_text = (
         slice(int(first[owner]), int(first[owner + 1]))
@@ -203,9 +229,11 @@ def _message(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str], 
     )
     return SightingBatch(
         version=VERSION,
+        others=[],
         topic=batch.topic,
         partition=batch.partition,
-        lo=batch.lo,
+        lo=told,
+        start=batch.lo,
         hi=batch.hi,
         watermark_us=watermark_us,
         idle=False,
@@ -235,7 +263,3 @@ def _message(batch: Batch, watermark_us: int, out: FannedOut, tiers: list[str], 
         member_text=members.text[member_text].tobytes(),
         member_text_end=members.text_end[member].tobytes(),
     )
-
-
-def _empty(topic: str, partition: int, lo: int, hi: int, watermark_us: int, *, idle: bool) -> bytes:
-    return _ENCODER.encode(SightingBatch(VERSION, topic, partition, lo, hi, watermark_us, idle, [""], *[b""] * 24))

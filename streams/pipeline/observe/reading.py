@@ -35,6 +35,9 @@ _FAULTS: Final = {
     Fault.CREATED: ("$.weir.account.created_at", "is no time"),
 }
 
+_CHOSEN: Final = frozenset({"$.url.path", "$.session.id", "$.weir.target.id", "$.weir.targets"})
+"""Places of what is as a client sent it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dead:
@@ -47,6 +50,11 @@ class Dead:
     """JSON path, or ``byte N`` counted from 0."""
     reason: str
     """Holds no value of the record."""
+
+    @property
+    def may_be_asked_for(self) -> bool:
+        """Whoever sends a request chooses what is wrong here: it says nothing of the shipper."""
+        return self.where in _CHOSEN
 
 
 @dataclass(frozen=True, slots=True)

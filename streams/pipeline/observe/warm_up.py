@@ -7,7 +7,7 @@ import msgspec
 
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
-from streams.settings import DEFAULT_SURFACES, Bot, InputSettings
+from streams.settings import DEFAULT_SURFACES, Bot, Group, InputSettings
 
 _RECORD = {
     "@timestamp": "2026-11-24T09:00:00.000Z",
@@ -28,10 +28,11 @@ _BOT: Final = Bot(
     reason="compiling",
     expires=date(2027, 1, 31),
 )
+_GROUP: Final = Group(name="group", of=("net", "asn", "agent"))
 
 
 def warm_up() -> None:
     """Observe a tiny batch that takes every path: some 15 s where nothing is compiled yet, else a fraction of one."""
     records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
     values = [msgspec.json.encode(record) for record in records]
-    Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT]).observe(Batch("", 0, 0, len(values), values))
+    Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT], [_GROUP]).observe(Batch("", 0, 0, len(values), values))

@@ -19,3 +19,8 @@ class Case:
     fused: FusedFindings
     aggregates: Aggregates
     sessions: Sessions
+
+    def shared(self, row: int) -> bool:
+        """Evidence at ``row`` says that somebody else may use the account too, who is perhaps its owner."""
+        added = self.fused.parts(row)
+        return any(added.get(one.detector.name, 0.0) >= one.detector.shared_from for one in self.judged)

@@ -6,10 +6,11 @@ on the allowlist, and an address or group with more accounts behind it than poli
 for a day.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ from schemas.sighting import Flag
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.cooldown import after_cooldown
-from streams.pipeline.policy.episode import Episode, Moment
+from streams.pipeline.policy.episode import Episode, EpisodeState, Moment
 from streams.pipeline.policy.exemption import Exemptions
 from streams.pipeline.policy.finding import Judged, ranks, severity_of
 from streams.pipeline.policy.lifetime import lasting_until, was_blocked
@@ -60,6 +61,19 @@ class Standing(NamedTuple):
 
 
 Decision = Alert | Block | Lift
+
+
+class DeciderState(msgspec.Struct, array_like=True):
+    """A `Decider` as a checkpoint keeps it, with keys in place of slots."""
+
+    episodes: list[EpisodeState]
+    blocked: list[tuple[int, Standing]]
+    next_us: int
+    closed: list[Incident]
+
+    def keys(self) -> list[int]:
+        """Of all actors that it names."""
+        return [one.key for one in self.episodes] + [key for key, _ in self.blocked]
 
 
 class Decider:
@@ -124,12 +138,9 @@ class Decider:
         self, case: Case, actors: Actors, slot: int, speaking: Sequence[Judged], row: int, moment: Moment
     ) -> Episode:
         # Of what speaks that which is loudest says when it began, and what was disclosed since.
-        said = [
-            (float(e.level[row]), int(e.since_us[row]), int(e.profiles[row])) for e in (o.evidence for o in speaking)
-        ]
+        said = [(one.level(row), one.since_us(row), one.profiles(row)) for one in speaking]
         if case.fused.mode(row) is not None:
-            whole = case.fused.fused
-            said.append((case.fused.level(row), int(whole.since_us[row]), int(whole.profiles[row])))
+            said.append((case.fused.level(row), case.fused.since_us(row), case.fused.profiles(row)))
         _, since_us, profiles = max(said)
         # A window may reach back to before the actor came, and what came late to before its first sighting.
         since_us = max(since_us, int(actors.columns["first_seen_us"][slot]))
@@ -155,15 +166,14 @@ class Decider:
         if together is not None:
             known = {finding.detector for finding in findings}
             findings += [one for one in case.fused.findings(case.columns, row) if one.detector not in known]
-            controls += [one.detector.control for one in case.judged if one.detector.name in case.fused.parts(row)]
+            added = case.fused.parts(row)
+            controls += [one.detector.control for one in case.judged if one.detector.name in added]
             modes.append(together)
         episode.take(findings, controls, moment)
         mode = max(modes, key=lambda mode: mode.rank)
         episode.mode = max(episode.mode, AlertMode(mode.value), key=lambda m: Mode(m.value).rank)
         episode.severity = max(episode.severity, severity_of(rank), key=lambda s: s.rank)
-        episode.level = max(
-            episode.level, case.fused.level(row), *(float(o.evidence.level[row]) for o in speaking), 0.0
-        )
+        episode.level = max(episode.level, case.fused.level(row), *(one.level(row) for one in speaking), 0.0)
         exact = actors.scope(episode.slot) in _EXACT and bool(case.aggregates.exact[row])
         episode.exposure = Exposure(max(int(case.aggregates.exposed[row]) - episode.base, 0), exact)
         self._next_us = min(self._next_us, episode.last_us + self._policy.incident_close_s * US)
@@ -177,7 +187,8 @@ class Decider:
         action = self._allowed_action(episode, measure, accounts, actors, slot, moment)
         if action is None:
             return None
-        if self._has_thief(case, row, slot, actors, moment):
+        shared = actors.scope(slot) is Scope.ACCOUNT and case.shared(row)
+        if shared or self._has_thief(case, row, slot, actors, moment):
             action = Action.CHALLENGE  # what a thief left on the account must not lock its owner out
         standing = self._blocked.get(slot)
         if standing is not None and moment.event_us < standing.until_us and standing.outweighs(measure.mode, action):
@@ -185,6 +196,7 @@ class Decider:
         actor = actors.actor(slot)
         until_us = moment.event_us + self._policy.block_s * US
         if action is Action.BLOCK and measure.mode is BlockMode.ENFORCE:
+            actors.touched.actors[slot] = True  # a session that is not among the rows, perhaps
             until_us = lasting_until(self._policy, actors.columns, slot, actor, moment.event_us)
         self._blocked[slot] = Standing(until_us, actor, measure.mode, action)
         self._next_us = min(self._next_us, until_us)
@@ -222,9 +234,9 @@ class Decider:
         return accounts > self._policy.accounts_max or known_us < DAY_US
 
     def _narrowest(self, case: Case, row: int, actors: Actors) -> int:
-        """Slot of who is decided on: the session that carries an account's evidence, if others of it are in use."""
+        """Slot of who is decided on: the session that carries an account's evidence, if others may be in use."""
         session, account = int(case.sessions.slot[row]), int(case.columns.slot[row])
-        if session < 0 or not case.sessions.others[row]:
+        if session < 0 or not (case.sessions.others[row] or case.shared(row)):
             return account
         # Whoever was blocked before and is back is the one: the owner has gone on in between.
         again = int(actors.columns["times_blocked"][session]) > 0
@@ -286,6 +298,18 @@ class Decider:
     def slots(self) -> list[int]:
         """Slots of all that have an open incident or a standing record on the blocks topic."""
         return [*self._open, *self._blocked]
+
+    def state(self, keys: NDArray[np.uint64]) -> DeciderState:
+        """What a checkpoint keeps of it, ``keys`` being those of all slots; shares what changes with it."""
+        episodes = [episode.state(int(keys[slot])) for slot, episode in self._open.items()]
+        blocked = [(int(keys[slot]), standing) for slot, standing in self._blocked.items()]
+        return DeciderState(episodes, blocked, self._next_us, self._closed)
+
+    def load(self, state: DeciderState, slots: Mapping[int, int]) -> None:
+        """Become as `state` said; ``slots`` gives that of each key."""
+        self._open = {slots[one.key]: Episode.of(one, slots[one.key]) for one in state.episodes}
+        self._blocked = {slots[key]: standing for key, standing in state.blocked}
+        self._next_us, self._closed = state.next_us, state.closed
 
     def renumber(self, renumbered: NDArray[np.int32]) -> None:
         """Give each slot its new number by the old one."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from schemas.actor import Actor
 from schemas.alert import Alert, AlertMode, AlertStatus, Members, Severity
 from schemas.block import Action, Block, BlockMode, BlockStatus, Collateral
@@ -24,6 +26,30 @@ class Moment:
     complete: bool
     config: str
     model: str
+
+
+class EpisodeState(msgspec.Struct, array_like=True):
+    """An `Episode` as a checkpoint keeps it: all of its fields, but the actor's key in place of its slot."""
+
+    key: int
+    actor: Actor
+    opened: Moment
+    first_us: int
+    base: int
+    id: str
+    last_us: int
+    latest: Moment
+    mode: AlertMode
+    severity: Severity
+    findings: dict[str, Finding]
+    controls: set[str]
+    members: Members
+    exposure: Exposure
+    before_block: Exposure | None
+    complete: bool
+    level: float
+    alerts: int
+    blocks: list[str]
 
 
 @dataclass(slots=True)
@@ -56,6 +82,18 @@ class Episode:
     def __post_init__(self) -> None:
         self.id = stable_id("incident", self.actor.key, self.opened.event_us, self.opened.config)
         self.last_us, self.latest = self.opened.event_us, self.opened
+
+    def state(self, key: int) -> EpisodeState:
+        """What a checkpoint keeps of it; shares what changes with it."""
+        return EpisodeState(key, *(getattr(self, name) for name in EpisodeState.__struct_fields__[1:]))
+
+    @classmethod
+    def of(cls, state: EpisodeState, slot: int) -> "Episode":
+        """The episode as it was, of the actor in ``slot``."""
+        episode = cls(state.actor, slot, state.opened, state.first_us, state.base)
+        for name in EpisodeState.__struct_fields__[1:]:
+            setattr(episode, name, getattr(state, name))
+        return episode
 
     @property
     def confidence(self) -> float:

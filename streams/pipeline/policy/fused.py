@@ -14,6 +14,7 @@ from detectors.core.model import Limit, Model
 from schemas.actor import Scope
 from schemas.finding import Finding
 from schemas.mode import Mode
+from streams.pipeline.assess.view import Own
 from streams.pipeline.policy.finding import MODE_STEP, Judged
 from streams.settings import FusionSettings
 
@@ -70,61 +71,77 @@ class FusedFindings:
 
     fused: Fused
     alert: NDArray[np.float64]
-    """[n] evidence that an alert needs."""
+    """[m] evidence that an alert needs, by row of a principal, as are the others."""
     block: NDArray[np.float64]
     most: NDArray[np.int64]
-    """[n] place in `MODES` of the mode that the sum may go to at most."""
+    """[m] place in `MODES` of the mode that the sum may go to at most."""
     sightings_min: int
     judged: Sequence[Judged]
+    own: Own
 
     def ranks(self) -> NDArray[np.uint8]:
-        """[n] as `finding.ranks`: mode before severity."""
-        out = np.zeros(len(self.alert), np.uint8)
+        """[n] as `finding.ranks`, of all rows: mode before severity."""
+        out = np.zeros(len(self.own.place), np.uint8)
+        # No mode has a larger sum than the first, which takes in all detectors.
+        near = np.flatnonzero(self.fused.total[:, 0] >= np.minimum(self.alert, self.block))
+        if near.size:
+            out[self.own.rows[near]] = self._ranks(near)
+        return out
+
+    def _ranks(self, near: NDArray[np.int64]) -> NDArray[np.uint8]:
+        out, alert, block = np.zeros(near.size, np.uint8), self.alert[near], self.block[near]
+        known = self.fused.sightings[near] >= self.sightings_min
         for place, mode in enumerate(MODES):
-            total = np.where(place <= self.most, self.fused.total[:, place], 0.0)
-            severity = (total >= self.alert).astype(np.uint8) + self._enough(total) + self._enough(total / 2)
+            total = np.where(place <= self.most[near], self.fused.total[near, place], 0.0)
+            severity = (total >= alert).astype(np.uint8) + (known & (total >= block)) + (known & (total / 2 >= block))
             np.maximum(out, np.where(severity > 0, mode.rank * MODE_STEP + severity, 0), out=out, casting="unsafe")
         return out
 
-    def _enough(self, total: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Rows where the evidence is enough for a block."""
-        enough: NDArray[np.bool_] = (total >= self.block) & (self.fused.sightings >= self.sightings_min)
-        return enough
+    def since_us(self, row: int) -> int:
+        """When the evidence at a principal's ``row`` began to rise."""
+        return int(self.fused.since_us[self.own.place[row]])
+
+    def profiles(self, row: int) -> int:
+        """Profiles disclosed since then."""
+        return int(self.fused.profiles[self.own.place[row]])
 
     def mode(self, row: int) -> Mode | None:
         """The furthest mode in which it speaks at ``row``; None when it does not."""
-        return self._furthest(row, float(self.alert[row]))
+        place = int(self.own.place[row])
+        return None if place < 0 else self._furthest(place, float(self.alert[place]))
 
     def blocks(self, row: int) -> Mode | None:
         """The furthest mode in which it is strong enough for a block at ``row``."""
-        if self.fused.sightings[row] < self.sightings_min:
+        place = int(self.own.place[row])
+        if place < 0 or self.fused.sightings[place] < self.sightings_min:
             return None
-        return self._furthest(row, float(self.block[row]))
+        return self._furthest(place, float(self.block[place]))
 
-    def _furthest(self, row: int, needed: float) -> Mode | None:
-        speaks = [mode for place, mode in enumerate(MODES) if place <= self.most[row]]
-        speaks = [mode for mode in speaks if self.fused.total[row, MODES.index(mode)] >= needed]
+    def _furthest(self, place: int, needed: float) -> Mode | None:
+        totals = self.fused.total[place, : int(self.most[place]) + 1].tolist()
+        speaks = [mode for mode, total in zip(MODES, totals, strict=False) if total >= needed]
         return speaks[-1] if speaks else None
 
     def level(self, row: int) -> float:
         """Evidence as a share of what an alert needs."""
-        return float(self.fused.total[row, 0] / self.alert[row])
+        place = int(self.own.place[row])
+        return float(self.fused.total[place, 0] / self.alert[place]) if place >= 0 else 0.0
 
     def parts(self, row: int) -> Mapping[str, float]:
         """What each detector adds at ``row``, the most first; those that add next to nothing are left out."""
-        named = {one.detector.name: float(self.fused.parts[row, d]) for d, one in enumerate(self.judged)}
-        told = {name: nats for name, nats in named.items() if nats >= TOLD_NATS}
+        place = int(self.own.place[row])
+        added: list[float] = self.fused.parts[place].tolist() if place >= 0 else []
+        told = {self.judged[d].detector.name: nats for d, nats in enumerate(added) if nats >= TOLD_NATS}
         return dict(sorted(told.items(), key=lambda item: (-item[1], item[0])))
 
     def findings(self, columns: Columns, row: int) -> list[Finding]:
         """A finding for each detector that adds something, with its share of the sum."""
-        total, needed = float(self.fused.total[row, 0]), float(self.alert[row])
+        place = self.own.place[row]
+        total, needed = float(self.fused.total[place, 0]), float(self.alert[place])
         found = []
         for name, nats in self.parts(row).items():
             one = next(one for one in self.judged if one.detector.name == name)
-            moved = one.evidence.moved
-            now = moved is not None and bool(moved[row])
-            why = one.explain(columns, row) if now else None
+            why = one.explain(columns, row) if one.moved(row) else None
             reason = why.reason if why else f"evidence {nats:.1f} from what was asked for before"
             evidence = dict(why.evidence) if why else {}
             evidence |= {"nats": round(nats, 2), "nats_of_all": round(total, 2), "nats_needed": round(needed, 2)}
@@ -134,4 +151,5 @@ class FusedFindings:
     def reason(self, row: int) -> str:
         """One sentence on the sum."""
         parts = ", ".join(f"{name} {nats:.1f}" for name, nats in self.parts(row).items())
-        return f"evidence {self.fused.total[row, 0]:.1f} of {self.alert[row]:.1f} in all: {parts}"
+        place = self.own.place[row]
+        return f"evidence {self.fused.total[place, 0]:.1f} of {self.alert[place]:.1f} in all: {parts}"

@@ -47,7 +47,8 @@ def _measure(case: Case, speaking: Sequence[Judged], together: Mode | None, row:
     reasons = {name: one.reason for name, one in why.items()}
     public = {one.public_reason for one in why.values()}
     if together is not None and (together is Mode.ENFORCE or not enforce):
-        reasons |= {name: case.fused.reason(row) for name in case.fused.parts(row) if name not in reasons}
+        whole = case.fused.reason(row)
+        reasons |= {name: whole for name in case.fused.parts(row) if name not in reasons}
         public |= set() if public else {SUM_PUBLIC_REASON}
     mode = BlockMode.ENFORCE if enforce else BlockMode.SHADOW
     return Measure(mode, blocks, reasons, frozenset(public))

@@ -64,6 +64,7 @@ def _follow(
     source: NDArray[np.int32],
     offset: NDArray[np.int64],
     principal: NDArray[np.int32],
+    own: NDArray[np.int64],
     gain: NDArray[np.float64],
     gained: NDArray[np.float32],
     gained_us: NDArray[np.int64],
@@ -74,17 +75,18 @@ def _follow(
     out_others: NDArray[np.bool_],
     out_known: NDArray[np.int32],
 ) -> None:
-    for i in range(slot.size):
+    for j in range(own.size):
+        i = own[j]
         p, k = principal[i], i + 1
-        if p < 0 or scope[slot[i]] != _ACCOUNT or k >= slot.size:
+        if scope[slot[i]] != _ACCOUNT or k >= slot.size:
             continue
         # An account and its session share a home, so their rows of one event stand together.
         if scope[slot[k]] != _SESSION or source[k] != source[i] or offset[k] != offset[i]:
             continue
         _use(last[p], last_s[p], slot[k], time_us[i] // 1_000_000)
-        if gain[i] > 0:
-            _gain(gained, gained_us, slot[i], time_us[i], gain[i])
-            _gain(gained, gained_us, slot[k], time_us[i], gain[i])
+        if gain[j] > 0:
+            _gain(gained, gained_us, slot[i], time_us[i], gain[j])
+            _gain(gained, gained_us, slot[k], time_us[i], gain[j])
         best, in_use = -1.0, 0
         for each in range(KEPT):
             if last[p, each] == 0:
@@ -101,14 +103,16 @@ def _follow(
             out_known[i, each] = last[p, each] - 1
 
 
-def sessions(actors: Actors, rows: Rows, principal: NDArray[np.int32], fused: Fused) -> Sessions:
-    """Move on, by ``rows`` and the evidence at them, what is known of accounts' sessions."""
+def sessions(
+    actors: Actors, rows: Rows, principal: NDArray[np.int32], own: NDArray[np.int64], fused: Fused
+) -> Sessions:
+    """Move on, by ``rows`` and the evidence at ``own``, those of principals, what is known of accounts' sessions."""
     n = len(rows)
     out = Sessions(np.full(n, -1, np.int32), np.zeros(n), np.zeros(n, np.bool_), np.full((n, KEPT), -1, np.int32))
-    c, own = actors.columns, actors.principals.columns
+    c, kept = actors.columns, actors.principals.columns
     _follow(
-        rows.slot, c["scope"], rows.time_us, rows.source, rows.offset, principal, fused.gain,
-        c["gained"], c["gained_us"], own["last_session"], own["last_session_s"],
+        rows.slot, c["scope"], rows.time_us, rows.source, rows.offset, principal, own, fused.gain,
+        c["gained"], c["gained_us"], kept["last_session"], kept["last_session_s"],
         out.slot, out.share, out.others, out.known,
     )  # fmt: skip
     return out

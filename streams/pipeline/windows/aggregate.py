@@ -10,13 +10,13 @@ one with probability (k / 32)^2 after k contacts, 6 % at 8 and 39 % at 20, so it
 when 40 bits are set, after some 30 contacts, and then counts known ones again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall, remembered
@@ -24,6 +24,7 @@ from streams.pipeline.actors.store import Actors, Slots
 from streams.pipeline.observe.text import signed
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.rings import SPANS, advance, count
+from streams.pipeline.windows.union import unite
 
 CONTACTS_CAP: Final = 5
 """Size class up to which an actor's remembered contacts grow: 256."""
@@ -40,6 +41,7 @@ _DAY_US: Final = 86_400_000_000
 _DAY_GRANULES: Final = _DAY_US // GRANULE_US
 BEHIND_MAX: Final = 256
 """More principals than this are told as so many; memory holds twice as many before it forgets one."""
+_TAUGHT_MAX: Final = 65_534
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _ODD: Final = np.uint64(1 << 48)
 
@@ -53,7 +55,7 @@ class Aggregates:
     profiles: NDArray[np.uint32]
     """[n, 4] by `detectors.core.columns.Span`."""
     exposed: NDArray[np.int64]
-    """Profiles disclosed to the actor so far."""
+    """Profiles disclosed to the actor so far; of a group those that its members saw together."""
     exact: NDArray[np.bool_]
     """`exposed` counts every profile once."""
     teaches: NDArray[np.bool_]
@@ -62,15 +64,17 @@ class Aggregates:
     """Principals that came through the address or group within 24 h, at most `BEHIND_MAX`; 0 for a person."""
     accounts: NDArray[np.uint16]
     """Those among them that are accounts; an account stands behind itself."""
+    together: NDArray[np.uint32]
+    """[n, 2] what a group's members saw within the last day or two: distinct profiles, and contacts (`union.py`)."""
 
 
-@compiled
+@in_place
 def _mix(a: np.uint64, b: np.uint64) -> np.uint64:
     x = (a ^ (b * _SPREAD)) * np.uint64(0xBF58476D1CE4E5B9)
     return (x ^ (x >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
 
 
-@compiled
+@in_place
 def _bits(word: np.uint64) -> int:
     count = 0
     while word != 0:
@@ -79,7 +83,7 @@ def _bits(word: np.uint64) -> int:
     return count
 
 
-@compiled
+@in_place
 def _meets(seen: NDArray[np.uint64], seen_s: NDArray[np.uint32], pair: int, profile: np.uint64, now_s: int) -> bool:
     """Whether the member meets a profile for the first time, as far as its filter tells; remembers it."""
     if now_s - signed(seen_s[pair]) > _FORGOTTEN_S:
@@ -95,9 +99,9 @@ def _meets(seen: NDArray[np.uint64], seen_s: NDArray[np.uint32], pair: int, prof
     return True
 
 
-@compiled
+@in_place
 def _teaches(
-    taught_day: NDArray[np.int32], taught: NDArray[np.int32], principal: int, day: int, taught_max: int
+    taught_day: NDArray[np.uint16], taught: NDArray[np.uint16], principal: int, day: int, taught_max: int
 ) -> bool:
     if taught_day[principal] != day:
         taught_day[principal] = day
@@ -106,7 +110,7 @@ def _teaches(
     return bool(taught[principal] <= taught_max)
 
 
-@compiled
+@in_place
 def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     start: int,
     slot: NDArray[np.int32],
@@ -125,8 +129,8 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     window: NDArray[np.int32],
     own: NDArray[np.int32],
     pair: NDArray[np.int32],
-    taught_day: NDArray[np.int32],
-    taught: NDArray[np.int32],
+    taught_day: NDArray[np.uint16],
+    taught: NDArray[np.uint16],
     taught_max: int,
     seen: NDArray[np.uint64],
     seen_s: NDArray[np.uint32],
@@ -170,7 +174,6 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
                 now = max(now, signed(words[w, _HEAD]))
                 advance(words[w], cells[w], now)
                 count(words[w], cells[w], -1)
-                exposed[s] += 1
         elif by_id and answers:
             # What comes late counts as met now: the rings never go back, and memory must agree with them.
             now = max(now, signed(words[w, _HEAD]))
@@ -184,7 +187,7 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
                 exposed[s] += 1
                 if kind[i] == _VIEW and own[i] >= 0:
                     out_teaches[i] = _teaches(taught_day, taught, own[i], time_us[i] // _DAY_US, taught_max)
-        elif shown and answers:
+        elif shown and answers and pair[i] < 0:
             exposed[s] += 1
             inexact[s] = True
         if first_seen_us[s] == 0:
@@ -215,6 +218,7 @@ def aggregate(actors: Actors, rows: Rows, slots: Slots, taught_max: int) -> Aggr
         teaches=np.zeros(n, np.bool_),
         members=np.zeros(n, np.uint16),
         accounts=np.zeros(n, np.uint16),
+        together=np.zeros((0, 2), np.uint32),
     )
     c, own, pairs, done = actors.columns, actors.principals.columns, actors.pairs.columns, 0
     words = actors.windows.columns["ring"]
@@ -224,12 +228,13 @@ def aggregate(actors: Actors, rows: Rows, slots: Slots, taught_max: int) -> Aggr
             done, rows.slot, rows.time_us, rows.kind, rows.flags, rows.profile, rows.principal,
             c["scope"], c["first_seen_us"], c["exposed"], c["inexact"],
             c["behind_at"], c["members_behind"], c["accounts_behind"],
-            slots.window, slots.principal, slots.member, own["taught_day"], own["taught"], taught_max,
+            slots.window, slots.principal, slots.member, own["taught_day"], own["taught"], min(taught_max, _TAUGHT_MAX),
             pairs["seen"], pairs["seen_s"], actors.contacts.blocks, actors.members.blocks, words, cells,
             out.answers, out.first, out.profiles, out.exposed, out.exact, out.teaches, out.members, out.accounts,
         )  # fmt: skip
         if done == n:
-            return out
+            together = unite(actors, rows, slots, out.first, out.exposed)
+            return replace(out, together=together)
         if actors.members.wanting:
             actors.members.grow_needed()
         if actors.contacts.wanting:

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 from streams.pipeline.observe.text import signed
 
 WORDS: Final = 32
@@ -30,7 +30,7 @@ _HEAD: Final = 4
 _FULL: Final = 0xFFFF
 
 
-@compiled
+@in_place
 def _pane(granule: int, r: int) -> int:
     # Divisors spelled out: the compiler turns a division by a constant into a multiplication, ten times as fast.
     if r == 0:
@@ -42,7 +42,7 @@ def _pane(granule: int, r: int) -> int:
     return granule // 180
 
 
-@compiled
+@in_place
 def _cell(pane: int, r: int) -> int:
     if r == 0:
         return 10 + pane % 3
@@ -53,7 +53,7 @@ def _cell(pane: int, r: int) -> int:
     return 35 + pane % 24
 
 
-@compiled
+@in_place
 def advance(words: NDArray[np.uint32], cells: NDArray[np.uint16], now: int) -> None:
     """Move one actor's rings on to granule ``now``: panes that fall out of a window are emptied."""
     head = signed(words[_HEAD])
@@ -72,7 +72,7 @@ def advance(words: NDArray[np.uint32], cells: NDArray[np.uint16], now: int) -> N
     words[_HEAD] = now
 
 
-@compiled
+@in_place
 def count(words: NDArray[np.uint32], cells: NDArray[np.uint16], age: int) -> None:
     """Count one profile at the rings' head; ``age`` is granules since it was last met, negative for never."""
     head = signed(words[_HEAD])

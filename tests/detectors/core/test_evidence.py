@@ -18,7 +18,8 @@ class Sums:
 
     def __init__(self) -> None:
         self.total = np.zeros(3)
-        self.at_us, self.since_us, self.contacts = (np.zeros(3, np.int64) for _ in range(3))
+        self.at_us, self.since_us = np.zeros(3, np.int64), np.zeros(3, np.int64)
+        self.contacts = np.zeros(3, np.uint32)
 
     def move(self, steps: list["Step"]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
         """Move on by steps."""

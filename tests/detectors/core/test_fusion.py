@@ -22,10 +22,14 @@ class Summed:
     """A sum with principals of its own."""
 
     def __init__(
-        self, caps: Sequence[float] = (INF,), modes: Sequence[Mode] | None = None, traits: Sequence[str] | None = None
+        self,
+        caps: Sequence[float] = (INF,),
+        modes: Sequence[Mode] | None = None,
+        traits: Sequence[str] | None = None,
+        reading: Sequence[bool] = (),
     ) -> None:
         chosen = [Mode.SHADOW] * len(caps) if modes is None else list(modes)
-        self.fusion = Fusion(list(caps), chosen, [""] * len(caps) if traits is None else list(traits))
+        self.fusion = Fusion(list(caps), chosen, [""] * len(caps) if traits is None else list(traits), reading)
         dtypes = {
             "fused": "f4", "fused_us": "i8", "peak_day": "i4", "peak": "i2", "rise_us": "i8", "rise_exposed": "i8",
             "rise_sightings": "i4", "nats": f"({max(len(caps), 1)},)f4",
@@ -38,6 +42,7 @@ class Summed:
         at_us: Sequence[int] | None = None,
         principal: Sequence[int] | None = None,
         exposed: Sequence[int] | None = None,
+        asked: Sequence[bool] | None = None,
     ) -> Fused:
         """Sums at sightings; ``nats`` by detector, below 0 where it has not moved."""
         n = len(nats[0]) if nats else 2
@@ -46,6 +51,7 @@ class Summed:
             np.array(principal or [0] * n, np.int32),
             START_US + np.array(range(n) if at_us is None else at_us, np.int64),
             np.array(range(1, n + 1) if exposed is None else exposed, np.int64),
+            np.array([True] * n if asked is None else asked, np.bool_),
             [np.maximum(one, 0.0) for one in said],
             [one >= 0 for one in said],
             self.state,
@@ -81,7 +87,13 @@ class TestSum:
         assert totals(Summed((0.0,)).fuse([9.0])) == [0]
         some = Summed((INF,))
         found = some.fusion.fuse(
-            np.zeros(1, np.int32), np.zeros(1, np.int64), np.ones(1, np.int64), [None], [None], some.state
+            np.zeros(1, np.int32),
+            np.zeros(1, np.int64),
+            np.ones(1, np.int64),
+            np.ones(1, np.bool_),
+            [None],
+            [None],
+            some.state,
         )
         assert totals(found) == [0]
 
@@ -103,6 +115,28 @@ class TestSum:
         """One in shadow that says more does not silence the enforced one of its trait."""
         found = Summed((INF, INF), [Mode.SHADOW, Mode.ENFORCE], ["pace", "pace"]).fuse([5], [2])
         assert [totals(found, mode)[0] for mode in MODES] == [5, 2, 2]
+
+    @pytest.mark.parametrize(("read", "adds"), [(3.9, 9.9), (4.0, 10.0), (9.0, 10.0)])
+    def test_reading_together(self, read: float, adds: float) -> None:
+        """What is seen of who reads for work adds up to ten; what else is seen comes on top."""
+        found = Summed((INF,) * 3, reading=[True, True, False]).fuse([read], [6], [5])
+        assert totals(found) == [round(adds + 5, 3)]
+        assert found.parts.sum() == pytest.approx(adds + 5, abs=1e-4)
+        assert found.parts[0, 2] == 5
+
+    @given(st.lists(st.floats(0, 20, width=32), min_size=4, max_size=4), st.integers(0, 3), st.floats(0, 20, width=32))
+    def test_more_never_lowers_the_sum(self, nats: list[float], which: int, more: float) -> None:
+        """Though it takes the place of another of its trait, and reading has a cap of its own."""
+        reading, traits = [True, True, False, False], ["much", "", "much", ""]
+        less = totals(Summed((INF,) * 4, traits=traits, reading=reading).fuse(*[[one] for one in nats]))[0]
+        nats[which] += more
+        assert totals(Summed((INF,) * 4, traits=traits, reading=reading).fuse(*[[one] for one in nats]))[0] >= less
+
+    def test_reading_in_each_mode(self) -> None:
+        """One in shadow takes nothing from those that are enforced."""
+        modes = [Mode.SHADOW, Mode.ENFORCE]
+        found = Summed((INF, INF), modes, reading=[True, True]).fuse([9], [8])
+        assert [totals(found, mode)[0] for mode in MODES] == [10, 8, 8]
 
     def test_less_is_no_gain(self) -> None:
         """A sum that falls gains nothing."""
@@ -143,6 +177,12 @@ class TestRise:
         assert (found.since_us - START_US).tolist() == [0, 10, 10, 10]
         assert found.profiles.tolist() == [1, 1, 6, 7]
         assert found.sightings.tolist() == [1, 1, 2, 3]
+
+    def test_touches_are_no_sightings(self) -> None:
+        """Evidence that moves where nobody asked for a profile is added up, and counts as no sighting of the rise."""
+        found = Summed().fuse([3.0, 4.0, 5.0, 6.0], at_us=[0, 10, 10, 20], asked=[True, False, False, True])
+        assert found.sightings.tolist() == [1, 1, 1, 2]
+        assert totals(found) == [3, 4, 5, 6]
 
     @pytest.mark.parametrize(("low", "anew"), [(RISE - 0.01, True), (RISE, False)])
     def test_anew(self, low: float, anew: bool) -> None:

@@ -167,7 +167,7 @@ class TestTails:
 
     @pytest.mark.parametrize(("days", "known"), [(ENOUGH - 1, False), (ENOUGH, True)])
     def test_enough(self, days: int, known: bool) -> None:
-        """With fewer than two thousand days in all, nothing is unusual."""
+        """With fewer than five hundred days in all, nothing is unusual."""
         found = tails(days_of(np.full(days, 10))[None])
         assert bool(np.isfinite(found.q99[0])) is known
         assert bool(found.nats(np.array([10**6]), np.array([0]))[0] > 0) is known
@@ -189,6 +189,13 @@ class TestTails:
         assert nats[3:] == pytest.approx([body + 4 * math.log(n / 10) for n in (7, 10, 20, 100)])
         many = found.nats(np.arange(5_000), np.zeros(5_000, np.int64))
         assert (np.diff(many) >= 0).all()
+
+    @pytest.mark.parametrize(("days", "share"), [(ENOUGH, 0.04), (1_000, 0.02), (1_999, 20 / 1_999), (2_000, 0.01)])
+    def test_of_few_days_the_last_twenty_are_the_tail(self, days: int, share: float) -> None:
+        """Then a count at its begin is worth less than where one day in a hundred lies beyond."""
+        found = tails(days_of(np.full(days, 10))[None])
+        assert found.share[0] == pytest.approx(share)
+        assert found.nats(np.array([10]), np.array([0]))[0] == pytest.approx(-math.log(share) - 1.5)
 
 
 class TestPeers:

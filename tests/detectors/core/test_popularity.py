@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detectors.core.popularity import BINS, bin_of, build, empty, members_estimate
+from detectors.core.popularity import BINS, Popularity, bin_of, build, empty, members_estimate, shared
 from detectors.core.rarity import ratios
 
 EVERYWHERE = np.ones(BINS)
@@ -47,6 +47,49 @@ class TestLookUp:
         """Where nobody asks the answer is 0."""
         model = build("m", keys(4), np.full(4, 9, np.float32), EVERYWHERE, 10)
         assert model.bins_of(keys(4), np.array([True, False, True, False])).tolist() == [4, 0, 4, 0]
+
+
+class TestShared:
+    """What honest people have in common."""
+
+    @staticmethod
+    def of(contacts: float, people: float, members: float = 100.0, popular: float = 0.1) -> float:
+        """Share of contacts, where honest ones fall evenly on the most popular tenth."""
+        honest, uniform = np.eye(1, BINS, BINS - 1)[0], np.eye(1, BINS)[0] * (1 - popular)
+        uniform[-1] = popular
+        none = np.zeros(16, np.uint64), np.zeros(16, np.uint8)
+        model = Popularity("m", *none, honest, uniform, members)
+        return float(shared(model, np.array([contacts]), np.array([people]))[0])
+
+    def test_two_people(self) -> None:
+        """Of ten profiles each looks at five: two and a half of ten contacts meet one that the other met."""
+        assert self.of(10, 2) == pytest.approx(0.25)
+
+    def test_one_person(self) -> None:
+        """Has nothing in common with anybody."""
+        assert self.of(8, 1) == pytest.approx(0.0)
+
+    def test_a_crowd(self) -> None:
+        """A hundred with five each: all ten are met, by five hundred contacts."""
+        assert self.of(500, 100) == pytest.approx(1 - 10 / 500)
+
+    @pytest.mark.parametrize(("members", "contacts"), [(0.0, 10.0), (100.0, 0.0)])
+    def test_nothing_known(self, members: float, contacts: float) -> None:
+        """Without a member base or without contacts nothing is said."""
+        assert self.of(contacts, 2, members) == 0.0
+
+    def test_simulated(self) -> None:
+        """Picks by chance, by the distributions of a learned model, agree with it."""
+        counts = np.repeat([1.0, 9.0, 200.0], [800, 150, 50]).astype(np.float32)
+        model = build("m", keys(1_000), counts, np.array([0, 2, 0, 0, 3, 0, 0, 0, 5.0]), 1_000)
+        rng, people, each = np.random.default_rng(2), 20, 10
+        chance = (model.honest / np.maximum(model.uniform * 1_000, 1))[bin_of(counts)]
+        share = []
+        for _ in range(200):
+            seen = [rng.choice(1_000, each, replace=False, p=chance / chance.sum()) for _ in range(people)]
+            share.append(1 - np.unique(np.concatenate(seen)).size / (people * each))
+        wanted = shared(model, np.array([200.0]), np.array([20.0]))[0]
+        assert np.mean(share) == pytest.approx(wanted, abs=0.03)
 
 
 class TestMembers:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from detectors.core.reached import BINS, ENOUGH_DAYS, REACHED_CAP, TIERS, bin_of, nats_of, reach
+from detectors.core.peer import CLASSES
+from detectors.core.reached import BINS, ENOUGH_DAYS, REACHED_CAP, bin_of, nats_of, reach
 
 
 @pytest.mark.parametrize(("shown", "at"), [(0, 0), (5, 1), (8, 3), (16, 5), (2**40, BINS - 1)])
@@ -23,17 +24,17 @@ def test_worth() -> None:
 @pytest.mark.parametrize(("days", "judged"), [(ENOUGH_DAYS - 1, False), (ENOUGH_DAYS, True)])
 def test_enough_days(days: int, judged: bool) -> None:
     """Below so many days in all nobody is judged."""
-    counts = np.zeros((TIERS, BINS))
+    counts = np.zeros((CLASSES, BINS))
     counts[0, 0], counts[0, 1] = days, days // 2
     assert bool(np.isfinite(reach(counts)[:, 0]).all()) == judged
 
 
 def test_own_tier() -> None:
     """A tier with days enough has its own high; who reaches far has a higher one, tiers without days that of all."""
-    counts = np.zeros((TIERS, BINS))
+    counts = np.zeros((CLASSES, BINS))
     counts[:2, 0] = 10_000
     counts[0, 1:5], counts[1, 1:15] = 5_000, 5_000
     highs = reach(counts)[:, 0]
     assert highs[0] < highs[1]
     assert highs[2] == highs[1]
-    assert nats_of(1_000, *reach(np.zeros((TIERS, BINS)))[0]) == 0.0
+    assert nats_of(1_000, *reach(np.zeros((CLASSES, BINS)))[0]) == 0.0

@@ -12,6 +12,7 @@ from streams.cli.main import run
 from streams.config import detectors, parse
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.summary import summarise
+from streams.settings import KafkaSettings
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[s
 def test_no_broker_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """What the connection says, with status 2; that it says so is tested with the topics."""
 
-    def nobody(bootstrap: str, names: Sequence[str]) -> dict[str, int]:
-        raise TransportError(f"kafka {bootstrap}: nobody there")
+    def nobody(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
+        raise TransportError(f"kafka {kafka.bootstrap}: nobody there")
 
     monkeypatch.setattr("streams.cli.model.partitions", nobody)
     assert run(["model", "show", "--bootstrap", "127.0.0.1:1"]) == 2

@@ -27,7 +27,7 @@ from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import idle_progress
 from streams.pipeline.policy.decide import Lift
 from streams.pipeline.sightings import Sightings
-from streams.settings import KafkaSettings, Settings
+from streams.settings import CheckpointSettings, KafkaSettings, Settings
 
 ACTIVITY = "weir.activity.v1"
 
@@ -76,6 +76,7 @@ class Stage:
     acked: list[int] = field(default_factory=list)
     states: dict[TP, PartitionState] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def new_assessor(self, _: int) -> Assessor:
         """Another scripted one."""
@@ -102,13 +103,19 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A stage that owns partition 0, of which 10 messages were dealt with by somebody before."""
+    """A stage without checkpoints that owns partition 0, of which somebody has dealt with 10 messages before."""
+    return staged(monkeypatch, Settings(checkpoint=CheckpointSettings(0)))
+
+
+def staged(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Stage:
+    """A stage under ``settings``."""
     register()
     app = faust.App("assessing", broker="batch://localhost:9092")
     app.consumer_generation_id = 1
     made = Stage(app, Models(Settings().model, 1))
-    feed = cast(ModelFeed, SimpleNamespace(changed=made.changed, take=list))
-    one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), KafkaSettings())
+    feed = cast(ModelFeed, SimpleNamespace(changed=made.changed, caught_up=made.caught_up, take=list))
+    made.caught_up.set()
+    one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), settings)
     made.assessing = one
     made.states[TP(ACTIVITY, 0)] = PartitionState(10, 0, 20)
     one._stream = cast("StreamT[Batch]", SimpleNamespace(ack=made.ack))
@@ -187,6 +194,17 @@ def test_model_comes_in(stage: Stage) -> None:
     stage.made[0].settled = True
     retry(stage)
     assert (stage.acked, stage.sent) == ([10, 12], ["ip:10", "ip:11"])
+
+
+def test_model_is_not_read_yet(stage: Stage) -> None:
+    """While the model topic is still being read nothing that waits is judged: every model would seem to be late."""
+    stage.take(0, 10)
+    stage.made[0].settled = False
+    stage.take(10, 12)
+    stage.made[0].settled = True
+    stage.caught_up.clear()
+    retry(stage)
+    assert (stage.acked, stage.sent) == ([10], [])
 
 
 def test_model_comes_too_late(stage: Stage) -> None:

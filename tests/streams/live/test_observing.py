@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas import topic
 from streams.live import observing
-from streams.live.observing import LOOKS, MESSAGE_BYTES, Observing, halves
+from streams.live.observing import LOOKS, MESSAGE_BYTES, Observing, halves, key_of
 from streams.live.tally import Tally
 from streams.live.transport import PartitionState, register
 from streams.pipeline.batch import Batch
@@ -181,3 +181,11 @@ def test_small_batch(stage: Observing) -> None:
     (one,) = messages(stage, crowded(2, 10))
     assert (one.lo, one.hi) == (100, 102)
     assert stage._tally.records == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sent"), [(None, None, b""), (b"k", None, b"k"), (None, b"v", None), (b"", b"v", b"")]
+)
+def test_key_of_a_dead_letter(key: bytes | None, value: bytes | None, sent: bytes | None) -> None:
+    """It is the original's, but where there is neither key nor value: no client sends such a record."""
+    assert key_of(Batch("http.requests", 0, 0, 1, [value], keys=[key]), 0) == sent

@@ -65,16 +65,22 @@ class TestLayouts:
         assert [layout.topic.name for layout in found if not layout.ours] == ["edge.access"]
 
     def test_requests_and_activity_have_a_partition_for_every_worker(self) -> None:
-        """`kafka.partitions` counts for these two; 48 without a configuration."""
+        """`kafka.partitions` counts for these two and for state; 48 without a configuration."""
         counts = {layout.topic.name: layout.partitions for layout in layouts(SETTINGS)}
         assert (counts["http.requests"], counts["weir.activity.v1"], counts["weir.model.v1"]) == (4, 4, 1)
+        assert counts["weir.state.v1"] == 4
         assert {layout.partitions for layout in layouts(Settings())} == {48, 6, 1}
+
+    def test_state_is_compacted_soon(self) -> None:
+        """Its keys are written again and again: segments close at 64 MiB, where nobody else's are limited."""
+        sizes = {layout.topic.name: layout.settings(1).get("segment.bytes") for layout in layouts(SETTINGS)}
+        assert {name: size for name, size in sizes.items() if size} == {"weir.state.v1": str(64 << 20)}
 
     def test_only_the_model_is_compacted_and_forgotten(self) -> None:
         """Blocks, configuration and overrides stay while they hold; an old epoch of the model goes after 60 days."""
         policies = {layout.topic.name: layout.cleanup for layout in layouts(SETTINGS)}
         compacted = {name for name, policy in policies.items() if policy == "compact"}
-        assert compacted == {"weir.blocks.v1", "weir.config.v1", "weir.overrides.v1"}
+        assert compacted == {"weir.blocks.v1", "weir.config.v1", "weir.overrides.v1", "weir.state.v1"}
         assert [name for name, policy in policies.items() if policy == "compact,delete"] == ["weir.model.v1"]
 
     def test_a_dead_letter_is_larger_than_any_request(self) -> None:
@@ -99,17 +105,17 @@ class TestCreate:
 
     def test_twice_is_once(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """The first call makes all of them as they are needed, the second none."""
-        assert create(broker.bootstrap, wanted) == tuple(layout.topic.name for layout in wanted)
-        assert create(broker.bootstrap, wanted) == ()
-        assert check(broker.bootstrap, wanted) == ()
+        assert create(broker.kafka, wanted) == tuple(layout.topic.name for layout in wanted)
+        assert create(broker.kafka, wanted) == ()
+        assert check(broker.kafka, wanted) == ()
 
     def test_an_existing_topic_is_left_alone(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """A topic with another policy and fewer partitions keeps both; the others are made beside it."""
         layout = blocks(wanted)
         make(broker, layout, 2, cleanup_policy="delete")
-        made = create(broker.bootstrap, wanted)
+        made = create(broker.kafka, wanted)
         assert (layout.topic.name in made, len(made)) == (False, len(wanted) - 1)
-        assert check(broker.bootstrap, wanted) != ()
+        assert check(broker.kafka, wanted) != ()
         assert len(broker.admin.describe_topics([layout.topic.name])[0]["partitions"]) == 2
 
     def test_a_broker_that_refuses_is_said_in_one_line(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
@@ -117,7 +123,7 @@ class TestCreate:
         if broker.kind == "embedded":
             pytest.skip("the embedded broker takes any replication factor")
         with pytest.raises(TransportError, match=f"kafka {broker.bootstrap}: .*[Rr]eplication") as caught:
-            create(broker.bootstrap, wanted, replication=3)
+            create(broker.kafka, wanted, replication=3)
         assert "\n" not in str(caught.value)
 
     def test_somebody_else_may_be_quicker(
@@ -126,7 +132,7 @@ class TestCreate:
         """A topic that appears between the look and the making is not counted as made, and is no error."""
         make(broker, wanted[0], 4)
         monkeypatch.setattr(KafkaAdminClient, "list_topics", lambda _: [])
-        assert create(broker.bootstrap, wanted[:1]) == ()
+        assert create(broker.kafka, wanted[:1]) == ()
 
 
 class TestCheck:
@@ -135,13 +141,13 @@ class TestCheck:
     def test_a_missing_topic(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """It does not exist, and nothing else is said of it."""
         layout = blocks(wanted)
-        assert check(broker.bootstrap, [layout]) == (Difference(layout.topic.name, EXISTS, "no", "yes"),)
+        assert check(broker.kafka, [layout]) == (Difference(layout.topic.name, EXISTS, "no", "yes"),)
 
     def test_fewer_partitions_and_another_policy(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """Each is a difference of its own, with what was found and what is needed."""
         layout = blocks(wanted)
         make(broker, layout, 5, cleanup_policy="delete", delete_retention_ms=str(8 * DAY_MS))
-        found = check(broker.bootstrap, [layout])
+        found = check(broker.kafka, [layout])
         assert [(each.what, each.found, each.needed_in_words) for each in found] == [
             ("partitions", "5", "at least 6"),
             ("cleanup.policy", "delete", "compact"),
@@ -154,24 +160,24 @@ class TestCheck:
         """A byte less than needed is a difference, the same is none."""
         layout = blocks(wanted)
         make(broker, layout, 6, max_message_bytes=str(bytes_))
-        assert [each.what for each in check(broker.bootstrap, [layout])] == ["max.message.bytes"] * differs
+        assert [each.what for each in check(broker.kafka, [layout])] == ["max.message.bytes"] * differs
 
     def test_more_than_needed_is_no_difference(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """Unlimited retention, a larger record and more partitions serve as well."""
         layout = next(each for each in wanted if each.topic.name.endswith(catalogue.ALERTS.name))
         make(broker, layout, 7, retention_ms="-1", max_message_bytes=str(2 * topics.RECORD_BYTES))
-        assert check(broker.bootstrap, [layout]) == ()
+        assert check(broker.kafka, [layout]) == ()
 
     def test_the_topic_of_requests_only_has_to_exist(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """One partition of an hour is its owner's business."""
         make(broker, wanted[0], 1, retention_ms="3600000")
-        assert check(broker.bootstrap, wanted[:1]) == ()
+        assert check(broker.kafka, wanted[:1]) == ()
 
     def test_three_copies_demand_two_in_sync(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """Topics of a single copy do not serve a cluster where three are wanted."""
         layout = blocks(wanted)
-        create(broker.bootstrap, [layout])
-        assert [each.what for each in check(broker.bootstrap, [layout], replication=3)] == [
+        create(broker.kafka, [layout])
+        assert [each.what for each in check(broker.kafka, [layout], replication=3)] == [
             "replication",
             "min.insync.replicas",
         ]
@@ -181,14 +187,14 @@ class TestCheck:
     def test_nobody_there(self, impatient: None, address: str) -> None:
         """A broker that cannot be reached is one line with its address."""
         with pytest.raises(TransportError) as caught:
-            check(address, layouts(SETTINGS))
+            check(KafkaSettings(bootstrap=address), layouts(SETTINGS))
         assert str(caught.value) == f"kafka {address}: no answer within 0.3 s"
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see `impatient`
     def test_an_address_that_is_none(self, impatient: None) -> None:
         """A port that is no number is told apart from silence."""
         with pytest.raises(TransportError, match=r"^kafka broker:kafka: this is not host:port"):
-            check("broker:kafka", layouts(SETTINGS))
+            check(KafkaSettings(bootstrap="broker:kafka"), layouts(SETTINGS))
 
 
 class TestPartitions:
@@ -199,19 +205,19 @@ class TestPartitions:
         make(broker, wanted[0], 3)
         make(broker, blocks(wanted), 2)
         names = [wanted[0].topic.name, blocks(wanted).topic.name]
-        assert partitions(broker.bootstrap, names) == dict(zip(names, (3, 2), strict=True))
+        assert partitions(broker.kafka, names) == dict(zip(names, (3, 2), strict=True))
 
     def test_missing_topics_are_all_named(self, broker: Broker, wanted: tuple[Layout, ...]) -> None:
         """One line names every topic that does not exist, and the command that makes them."""
         make(broker, wanted[0], 3)
         names = [layout.topic.name for layout in wanted[:3]]
         with pytest.raises(TransportError, match=f"no topic {', '.join(sorted(names[1:]))}; weir topics create"):
-            partitions(broker.bootstrap, names)
+            partitions(broker.kafka, names)
 
 
 def test_kafka_keeps_what_it_was_told(kafka_broker: Broker, wanted: tuple[Layout, ...]) -> None:
     """On Apache Kafka, every setting of every layout is read back as it was written."""
-    create(kafka_broker.bootstrap, wanted)
+    create(kafka_broker.kafka, wanted)
     resources = [ConfigResource(ConfigResourceType.TOPIC, layout.topic.name) for layout in wanted]
     told = kafka_broker.admin.describe_configs(resources, config_filter="all")["topic"]
     for layout in wanted:

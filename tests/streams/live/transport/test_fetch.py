@@ -56,6 +56,22 @@ def counts(found: Fetched) -> dict[TopicPartition, int]:
     return {tp: len(items[0]) if isinstance(items[0], Batch) else len(items) for tp, items in found.items()}
 
 
+@pytest.mark.parametrize(("partition_bytes", "expected"), [(1_999, 1_999), (2_000, 2_000), (2_001, 2_000)])
+def test_answers_are_worth_it(partition_bytes: int, expected: int) -> None:
+    """The broker waits for `min_bytes`, though for no more than one partition may answer with."""
+
+    async def body() -> None:
+        consumer = AIOKafkaConsumer(enable_auto_commit=False)
+        consumer._subscription.assign_from_user(EVERY)
+        options = FetchOptions(min_bytes=2_000, partition_bytes=partition_bytes)
+        fetcher = BatchFetcher(consumer, {}, options)
+        assert fetcher._fetch_min_bytes == expected
+        await fetcher.close()
+        await consumer.stop()
+
+    asyncio.run(body())
+
+
 def test_batches_and_plain_records_together() -> None:
     """Batch topics give one batch a partition, other topics their records as ever."""
 

@@ -67,6 +67,42 @@ def test_rewound_never_goes_back() -> None:
     assert made.settle() == 30
 
 
+def test_ceiling() -> None:
+    """No commit goes above the ceiling, however much is acknowledged; raised, it lets go what was held back."""
+    made = AckLedger(0, 0, ceiling=0)
+    for lo, hi in ((0, 10), (10, 20)):
+        made.deliver(lo, hi)
+        made.ack(hi)
+    assert made.settle() is None
+    made.let_commit(10)
+    assert made.settle() == 10
+    made.let_commit(15)
+    assert made.settle() == 15
+    made.let_commit(12)
+    made.let_commit(99)
+    assert made.settle() == 20, "nor above what is acknowledged"
+
+
+def test_ceiling_and_beginning() -> None:
+    """Where reading begins in the middle, what lies before counts as acknowledged, up to the ceiling."""
+    made = AckLedger(30, 10, ceiling=25)
+    assert made.settle() == 25
+    made.let_commit(40)
+    assert made.settle() == 30
+    assert AckLedger(30, 10).settle() is None, "without a ceiling nobody has answered for it"
+
+
+def test_ceiling_over_a_rewound_topic() -> None:
+    """A rebuild from the beginning moves nothing until it is beyond the committed offset and allowed to."""
+    made = AckLedger(0, 15, ceiling=15)
+    for lo, hi in ((0, 10), (10, 20)):
+        made.deliver(lo, hi)
+        made.ack(hi)
+    assert made.settle() is None
+    made.let_commit(20)
+    assert made.settle() == 20
+
+
 @given(
     lengths=st.lists(st.integers(1, 5), min_size=1, max_size=12),
     committed=st.integers(0, 30),

@@ -31,13 +31,13 @@ def test_growth(steps: list[int]) -> None:
 
 @pytest.mark.parametrize(("slots", "grows"), [(256, False), (257, True)])
 def test_room_to_grow(slots: int, grows: bool) -> None:
-    """Arrays move when there is no room, and then by a quarter, not for every slot."""
+    """Arrays move when there is no room, and then by an eighth, not for every slot."""
     some = table()
     some.reserve(1)
     before = some.columns["at_us"]
     some.reserve(slots)
     assert (some.columns["at_us"] is not before) is grows
-    assert some.capacity == (320 if grows else 256)
+    assert some.capacity == (288 if grows else 256)
 
 
 def test_size() -> None:

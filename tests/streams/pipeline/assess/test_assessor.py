@@ -131,7 +131,7 @@ class TestWaiting:
         """When it comes, all that waited is judged by it, and the decision says that nothing was missing."""
         one, _ = self.waiting()
         neighbour = Partition(partitions=2)
-        for delta in neighbour.assessor._learner.finish(EPOCH + 9):
+        for delta in neighbour.assessor.learner.finish(EPOCH + 9):
             one.models.add(replace(delta, partition=1))
         outcome = one.advance()
         assert outcome.settled

@@ -121,8 +121,9 @@ class TestDenied:
         values = views(START_S, 30, session="s1", account="u1", fingerprint="f")
         replayed = Replayed(values)
         assert replayed.exposed("account:u1") == 5
+        assert replayed.exposed("net:203.0.113.0/24") == replayed.exposed("fingerprint:f") == 5
         actors = replayed.flow.assessors[0].actors
-        assert int(actors.columns["exposed"].sum()) == 5
+        assert int(actors.columns["exposed"].sum()) == 15
 
     def test_a_blocked_address_denies_its_visitors(self) -> None:
         """Whoever comes from a blocked address is denied, with an account or not; others are served."""

@@ -224,3 +224,10 @@ class TestOffsets:
         assert bound == 1_010
         self.accept(release, 0, 10)
         assert release.take(release.bound()).offset.tolist() == list(range(10))
+
+    def test_word_of_idleness_that_comes_again(self) -> None:
+        """A message that covers what is here already, and says that there is nothing more, is believed."""
+        release = Release(1, LATENESS_US)
+        self.accept(release, 0, 10)
+        release.accept(TOPIC, 3, 4, 10, 1_009, True, NOTHING)
+        assert release.bound() == 1_010

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.core.contract import Evidence
-from streams.pipeline.assess.view import Numbers, pick, spread
+from streams.pipeline.assess.view import Numbers, Own, pick, spread
 from tests.detectors.columns_of import columns_of
 
 
@@ -43,6 +43,15 @@ def test_there_and_back(own: list[bool]) -> None:
     assert not found.moved[others].any()
     assert (found.lessons["table"][others] == -1).all()
     assert found.since_us[others].tolist() == columns.time_us[others].tolist()
+
+
+def test_own() -> None:
+    """Rows of principals in their order, each with its place among them, and -1 for the others."""
+    own = Own.of(columns_of([0, 1, 2, 3], principal_slot=[-1, 5, -1, 4]))
+    assert own.rows.tolist() == [1, 3]
+    assert own.place.tolist() == [-1, 0, -1, 1]
+    assert own.columns.principal_slot.tolist() == [5, 4]
+    assert len(own.whole) == 4
 
 
 def test_who_adds_nothing_up() -> None:

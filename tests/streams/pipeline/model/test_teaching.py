@@ -36,7 +36,7 @@ def learned(rows: Rows, *detectors: Scripted, batches: int = 1, hours: int = 0) 
     for part in np.array_split(np.arange(len(rows)), batches):
         some = rows.pick(part)
         one.assessor.learn(some, one.evaluate(some))
-    return merged(one.assessor._learner.finish(EPOCH), hours)
+    return merged(one.assessor.learner.finish(EPOCH), hours)
 
 
 def merged(deltas: list[ModelDelta], hours: int = 0) -> Model:
@@ -151,7 +151,7 @@ class TestPeaks:
         one = Staged((Scripted("d", (), [3.0]), Mode.SHADOW), settings=SETTINGS)
         rows = rows_of([MIDNIGHT_US])
         one.assessor.learn(rows, one.evaluate(rows))
-        assert peaks(merged(one.assessor._learner.finish(EPOCH), 24)) == {}
+        assert peaks(merged(one.assessor.learner.finish(EPOCH), 24)) == {}
 
     @pytest.mark.parametrize("batches", [1, 2, 5])
     def test_the_highest(self, batches: int) -> None:
@@ -165,7 +165,7 @@ class TestPeaks:
             detector._nats = [nats[place] for place in part]
             some = rows.pick(part)
             one.assessor.learn(some, one.evaluate(some))
-        assert peaks(merged(one.assessor._learner.finish(EPOCH), 24)) == {bin_of(5.0): 1}
+        assert peaks(merged(one.assessor.learner.finish(EPOCH), 24)) == {bin_of(5.0): 1}
 
     def test_each_day(self) -> None:
         """Another day is another peak."""
@@ -196,7 +196,7 @@ class TestPeaks:
         rows = rows_of([MIDNIGHT_US])
         one.assessor.learn(rows, one.evaluate(rows))
         models = Models(ModelSettings(learning_s=86_400), 1)
-        for delta in one.assessor._learner.finish(EPOCH):
+        for delta in one.assessor.learner.finish(EPOCH):
             models.add(delta)
         model = models.serve(EPOCH + 2)
         assert (dict(model.lessons), dict(model.peaks), model.principals_a_day) == ({}, {}, 0.0)

@@ -14,7 +14,7 @@ from streams.pipeline.observe import Observed, Observer
 from streams.pipeline.observe.events import Events, unpack
 from streams.pipeline.observe.reading import read
 from streams.pipeline.sightings import Sightings, decode
-from streams.settings import DEFAULT_SURFACES, InputSettings, Surface
+from streams.settings import DEFAULT_SURFACES, Group, InputSettings, Surface
 
 NOW = "2026-11-24T09:15:02.118Z"
 NOW_US = 1_795_511_702_118_000
@@ -61,10 +61,14 @@ def batch_of(values: Sequence[bytes | None], lo: int = 0) -> Batch:
 
 
 def observe(
-    values: Sequence[bytes | None], surfaces: Sequence[Surface] = DEFAULT_SURFACES, destinations: int = 4, lo: int = 0
+    values: Sequence[bytes | None],
+    surfaces: Sequence[Surface] = DEFAULT_SURFACES,
+    destinations: int = 4,
+    lo: int = 0,
+    groups: Sequence[Group] = (),
 ) -> Observed:
     """What comes of the records with the default settings."""
-    return Observer(InputSettings(), surfaces, destinations).observe(batch_of(values, lo))
+    return Observer(InputSettings(), surfaces, destinations, (), groups).observe(batch_of(values, lo))
 
 
 def events_of(values: Sequence[bytes]) -> Events:
@@ -77,7 +81,7 @@ def events_of(values: Sequence[bytes]) -> Events:
 def key_of(value: str, scope: Scope | int) -> int:
     """XXH64 by the reference implementation, an actor's with its scope in the low bits; scope 0 is a profile."""
     digest = xxhash.xxh64_intdigest(value.encode(), seed=int(scope))
-    return digest & ~7 | scope if scope else digest
+    return digest & ~7 | scope & 7 if scope else digest
 
 
 def rows_of(observed: Observed) -> list[Row]:
@@ -109,7 +113,7 @@ def value_at(events: Events, row: int, field: int) -> str | None:
 def _row(sightings: Sightings, at: int) -> Row:
     actor = int(sightings.actor[at])
     return Row(
-        offset=sightings.lo + int(sightings.offset[at]),
+        offset=sightings.start + int(sightings.offset[at]),
         ordinal=int(sightings.ordinal[at]),
         scope=Scope(sightings.actor_scope[actor]),
         value=sightings.actor_value(actor),

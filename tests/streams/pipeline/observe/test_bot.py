@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.pipeline.expiry import expiry_us
 from streams.pipeline.observe import Observed, Observer
+from streams.pipeline.observe.bot import compile_bots
 from streams.settings import DEFAULT_SURFACES, Bot, InputSettings
 from tests.streams.pipeline.observe.records import NOW_US, batch_of, observe, record
 
@@ -63,6 +64,20 @@ def is_exempt(value: bytes, *bots: Bot) -> bool:
 def test_both_edges_of_a_range(address: str, inside: bool) -> None:
     """The first and the last address belong to it, their neighbours do not; IPv4 within IPv6 is IPv4."""
     assert is_exempt(visit(address), bot(V4, V6)) == inside
+
+
+def test_few_ranges_are_looked_at() -> None:
+    """Of thousands only those around each other: no more than there are lengths of a prefix."""
+    nested = bot(*(f"10.{n // 256}.{n % 256}.0/24" for n in range(5_000)), "10.0.0.0/8", "10.0.0.0/12", "11.0.0.0/8")
+    ranges = compile_bots([nested, bot("2001:db8::/32", "2001:db8:1::/48", "::/16")])
+    assert ranges is not None
+    depth: list[int] = []
+    for parent in ranges.parent.tolist():
+        depth.append(0 if parent < 0 else depth[parent] + 1)
+    assert max(depth) == 2
+    assert is_exempt(visit("10.255.0.1"), nested)
+    assert is_exempt(visit("10.0.3.1"), bot("10.0.0.0/8", agent="nobody"), bot("10.0.3.0/24"), bot("10.0.2.0/24"))
+    assert is_exempt(visit("10.0.3.1", "agent"), bot("10.0.0.0/8", agent="agent"), bot("10.0.3.0/24", agent="nobody"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.actor import Actor, Scope
 from schemas.sighting import Flag, Kind
-from streams.pipeline.observe.naming import CELL_US, YOUNG_S
+from streams.pipeline.observe.naming import CELL_US, NAMED_ONE_IN, YOUNG_S
 from streams.pipeline.sightings import decode
 from tests.streams.pipeline.observe.records import NOW_US, Row, observe, record, rows_of
 
@@ -100,9 +100,22 @@ class TestMembers:
         ("age_s", "named"), [(YOUNG_S - 1, {"account:u1"}), (YOUNG_S, set[str]()), (None, set[str]())]
     )
     def test_accounts(self, age_s: int | None, named: set[str]) -> None:
-        """Young ones are named, others cannot belong to a cohort."""
+        """Young ones are named at every view, others at this one are not."""
         created_s = None if age_s is None else NOW_US // 1_000_000 - age_s
-        assert self.named([record({"weir.account.created_at": created_s})]) == [named]
+        assert self.named([record({"weir.account.created_at": created_s, "url.path": "/people/8"})]) == [named]
+
+    def test_old_accounts_at_times(self) -> None:
+        """With one in eight of their views, by account and profile; so all who go on are named in the end."""
+        values = [record({"user.id": f"u{n % 20}", "url.path": f"/people/{n}"}) for n in range(2_000)]
+        each = [bool(self.named([value])[0]) for value in values[:400]]
+        assert sum(each) == pytest.approx(400 / NAMED_ONE_IN, rel=0.4)
+        assert self.named(values) == [{f"account:u{n}" for n in range(20)}]
+
+    def test_old_accounts_by_views_alone(self) -> None:
+        """What the platform picked names nobody who is not named anyhow."""
+        search: dict[str, object] = {"url.path": "/search/people", "weir.targets": ["a"], "url.query": "q=a"}
+        values = [record(search | {"user.id": f"u{n}"}) for n in range(100)]
+        assert self.named(values) == [set()]
 
     def test_visitors(self) -> None:
         """Without an account by the address, else by the session; each once, in any script."""

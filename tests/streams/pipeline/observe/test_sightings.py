@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StopError
-from schemas.sighting import COLUMNS, DETAIL_COLUMNS, VERSION, Flag, SightingBatch
+from schemas.sighting import COLUMNS, DETAIL_COLUMNS, VERSION, Flag, Progress, SightingBatch
 from streams.pipeline.sightings import decode
 from tests.streams.pipeline.observe.records import observe, record
 
@@ -43,7 +43,7 @@ def test_columns_come_out_as_they_went_in() -> None:
         ({"time_us": b"\0" * 111}, "time_us"),
         ({"time_us": b"\0" * 104}, "length"),
         ({"asn": b"\0" * 4}, "length"),
-        ({"member_key": b"\0" * 8}, "length"),
+        ({"member_key": b"\0" * 16}, "length"),
         ({"flags": bytes([Flag.PRINCIPAL] * 14)}, "beyond"),
         ({"member_text": b"x"}, "beyond"),
         ({"actor_scope": b"\1"}, "length"),
@@ -53,6 +53,8 @@ def test_columns_come_out_as_they_went_in() -> None:
         ({"actor_text": b"u1"}, "beyond"),
         ({"actor_text_end": u4(2, 1, 4, 5, 6, 7, 8)}, "beyond"),
         ({"hi": 9}, "beyond"),
+        ({"start": 9}, "beyond"),
+        ({"others": [Progress("http.requests", 4, 8, 7, -1, idle=False)]}, "beyond"),
     ],
 )
 def test_a_damaged_message_stops_with_its_place(columns: dict[str, object], text: str) -> None:
@@ -85,5 +87,5 @@ def test_a_wrong_byte_stops_or_stays_within_bounds(at: int, byte: int) -> None:
         return
     assert (sightings.actor < len(sightings.actor_key)).all()
     assert (sightings.tier < len(sightings.tiers)).all()
-    assert (sightings.offset < sightings.hi - sightings.lo).all()
+    assert (sightings.offset < sightings.hi - sightings.start).all()
     assert len(sightings.number) == np.count_nonzero(sightings.flags & Flag.PRINCIPAL)

@@ -9,6 +9,7 @@ from streams.pipeline.observe import (
     Observer,
     address,
     bot,
+    combination,
     detail,
     disclosure,
     event_time,
@@ -17,7 +18,7 @@ from streams.pipeline.observe import (
     naming,
     surface,
 )
-from streams.settings import Bot, InputSettings, Surface
+from streams.settings import Bot, Group, InputSettings, Surface
 from tests.streams.pipeline.observe.records import record, timestamps
 
 KERNELS: list[Any] = [  # a compiled function has no type that names its signatures
@@ -28,6 +29,7 @@ KERNELS: list[Any] = [  # a compiled function has no type that names its signatu
     surface._match,
     disclosure._disclose,
     detail._details,
+    combination._combine,
     naming._find,
     naming._find_members,
     naming._copy_all,
@@ -44,6 +46,8 @@ def test_nothing_is_left_to_compile(surfaces: list[Surface]) -> None:
     values = [None, record({"client.address": "::ffff:1.2.3.4"}), record({"weir.targets": [str(n) for n in range(99)]})]
     robot = Bot("b", ("::/0",), date(2026, 1, 1), "o", "r", date(2026, 1, 1), "agent")
     observer = Observer(InputSettings(), surfaces, 3, [robot])
+    grouping = Observer(InputSettings(), surfaces, 3, [robot], [Group("g", ("net", "agent"))])
+    grouping.observe(Batch("t", 0, 0, len(values) - 1, values[1:]))
     observer.observe(Batch("t", 0, 0, 0, []))
     observer.observe(Batch("t", 0, 5, 9, values, offsets=np.array([5, 7, 8]), timestamps_ms=timestamps([-1, -1, -1])))
     assert [len(kernel.signatures) for kernel in KERNELS] == [1] * len(KERNELS)

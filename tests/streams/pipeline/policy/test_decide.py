@@ -316,6 +316,14 @@ class TestExemptions:
         assert decided.alerts("ip")
         assert decided.blocks("ip") == decided.blocks("net") == []
 
+    @pytest.mark.parametrize(("range_", "spared"), [("203.0.113.8/31", True), ("203.0.113.10/31", False)])
+    def test_an_impostor_at_a_robots_address(self, range_: str, spared: bool) -> None:
+        """Who comes from a robot's address under another name is told of, and the address is not blocked."""
+        bot = f"[[bots]]\nname = 'b'\nranges = ['{range_}']\nuser_agent = 'b'\nlisted = 2027-01-01\n{ENTRY}"
+        decided = Decided(views(START_S, 12), bot + "expires = 2027-12-31\n")
+        assert decided.alerts("ip")
+        assert (not decided.blocks("ip")) == spared
+
     def test_others_are_not(self) -> None:
         """The allowlist spares nobody else."""
         assert Decided(views(START_S, 12), self.allow("ip:203.0.113.10") + "").blocks("ip")

@@ -9,7 +9,7 @@ import pytest
 from schemas.actor import Actor
 from streams.pipeline.expiry import expiry_us
 from streams.pipeline.policy.exemption import Exemptions
-from streams.settings import Allow, Collector, Settings
+from streams.settings import Allow, Bot, Collector, Group, Settings
 
 EXPIRES: Final = date(2027, 1, 31)
 LAST_US: Final = int(datetime(2027, 2, 1, tzinfo=UTC).timestamp()) * 1_000_000 - 1
@@ -18,8 +18,9 @@ LAST_US: Final = int(datetime(2027, 2, 1, tzinfo=UTC).timestamp()) * 1_000_000 -
 
 def allowed(entry: str, actor: str, time_us: int = LAST_US) -> bool:
     """Whether an entry of the allowlist spares an actor."""
-    listed = (Allow(entry, "sre", "probes", EXPIRES),)
-    return Exemptions(msgspec.structs.replace(Settings(), allow=listed)).allowed(Actor(*actor.split(":", 1)), time_us)
+    listed, groups = (Allow(entry, "sre", "probes", EXPIRES),), (Group("g", ("fingerprint", "net", "asn")),)
+    settings = msgspec.structs.replace(Settings(), allow=listed, groups=groups)
+    return Exemptions(settings).allowed(Actor(*actor.split(":", 1)), time_us)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +45,51 @@ def allowed(entry: str, actor: str, time_us: int = LAST_US) -> bool:
         ("asn:64500", "asn:64500", True),
         ("asn:64500", "ip:203.0.113.9", False),
         ("fingerprint:a:b", "fingerprint:a:b", True),
+        ("fingerprint:a", "fingerprint_asn:a@64500", True),
+        ("fingerprint:a@b", "fingerprint_asn:a@b@64500", True),
+        ("asn:64500", "fingerprint_asn:a@64500", True),
+        ("asn:64501", "fingerprint_asn:a@64500", False),
+        ("fingerprint_asn:a@64500", "fingerprint_asn:a@64500", True),
+        ("fingerprint_asn:a@64500", "asn:64500", False),
+        ("fingerprint_asn:a@64500", "combination:g:a@203.0.113.0/24@64500", True),
+        ("fingerprint_asn:a@64501", "combination:g:a@203.0.113.0/24@64500", False),
+        ("combination:g:a@203.0.113.0/24@64500", "combination:g:a@203.0.113.0/24@64500", True),
+        ("combination:g:a@203.0.113.0/24@64500", "combination:g:b@203.0.113.0/24@64500", False),
+        ("combination:g:a@203.0.113.0/24@64500", "net:203.0.113.0/24", False),
+        ("fingerprint:a", "combination:g:a@203.0.113.0/24@64500", True),
+        ("ip:203.0.113.9", "combination:g:a@203.0.113.0/24@64500", True),
+        ("ip:203.0.114.9", "combination:g:a@203.0.113.0/24@64500", False),
+        ("asn:64500", "combination:g:a@203.0.113.0/24@64500", True),
+        ("asn:64500", "combination:h:a@203.0.113.0/24@64500", False),
     ],
 )
 def test_allowed(entry: str, actor: str, wanted: bool) -> None:
     """Exactly the one named; an address or a network whenever they have an address in common."""
     assert allowed(entry, actor) is wanted
+
+
+@pytest.mark.parametrize(
+    ("actor", "wanted"),
+    [
+        ("ip:192.0.2.127", True),
+        ("ip:192.0.2.128", False),
+        ("net:192.0.2.0/24", True),
+        ("net:192.0.3.0/24", False),
+        ("ip:2001:db8:77:1::/64", True),
+        ("net:2001:db8:77::/48", True),
+        ("net:2001:db8:78::/48", False),
+        ("combination:g:192.0.2.0/24@64500", True),
+        ("combination:g:192.0.3.0/24@64500", False),
+        ("asn:64500", False),
+        ("account:192.0.2.1", False),
+    ],
+)
+def test_a_robots_addresses(actor: str, wanted: bool) -> None:
+    """Neither they nor a network with one of them is blocked, whoever else comes from there, until the list expires."""
+    bot = Bot("b", ("192.0.2.0/25", "2001:db8:77::/48"), EXPIRES, "seo", "verified", EXPIRES, "examplebot")
+    exempt = Exemptions(msgspec.structs.replace(Settings(), bots=(bot,), groups=(Group("g", ("net", "asn")),)))
+    assert exempt.allowed(Actor(*actor.split(":", 1)), LAST_US) is wanted
+    assert not exempt.allowed(Actor(*actor.split(":", 1)), LAST_US + 1)
 
 
 def test_expiry() -> None:

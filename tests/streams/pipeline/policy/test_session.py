@@ -31,7 +31,13 @@ Use = tuple[int, int, float]
 """Slot of the session, seconds since the start, evidence of the account after it; below 0 for none that is new."""
 
 
-def staged(uses: list[Use], settings: Settings = SETTINGS) -> tuple[Staged, Rows]:
+class Spread(Scripted):
+    """From twelve nats on it says that somebody else may use the account."""
+
+    shared_from = 12.0
+
+
+def staged(uses: list[Use], settings: Settings = SETTINGS, scripted: type[Scripted] = Scripted) -> tuple[Staged, Rows]:
     """The account's row and the session's of each use."""
     rows = rows_of(
         [START_US + at_s * SECOND_US for _, at_s, _ in uses for _ in range(2)],
@@ -40,12 +46,12 @@ def staged(uses: list[Use], settings: Settings = SETTINGS) -> tuple[Staged, Rows
         offsets=[number for number in range(len(uses)) for _ in range(2)],
     )
     nats = [value for _, _, nats in uses for value in (nats, -1.0)]
-    return Staged((Scripted("d", (), nats), Mode.ENFORCE), settings=settings), rows
+    return Staged((scripted("d", (), nats), Mode.ENFORCE), settings=settings), rows
 
 
-def blocked(uses: list[Use], settings: Settings = SETTINGS) -> list[str]:
+def blocked(uses: list[Use], settings: Settings = SETTINGS, scripted: type[Scripted] = Scripted) -> list[str]:
     """Keys of the actors that are blocked."""
-    one, rows = staged(uses, settings)
+    one, rows = staged(uses, settings, scripted)
     return [each.actor.key for each in one.decide(rows) if isinstance(each, Block) and each.action is Action.BLOCK]
 
 
@@ -65,6 +71,16 @@ class TestNarrowest:
     def test_the_only_session(self) -> None:
         """Without another one in use it is the account that scrapes."""
         assert blocked([(STOLEN, 10, 5), (STOLEN, 20, 12)]) == ["account:a0"]
+
+    @pytest.mark.parametrize(("nats", "key"), [(12.0, "session:a2"), (11.9, "account:a0")])
+    def test_an_account_that_may_be_shared(self, nats: float, key: str) -> None:
+        """Its owner may come back tomorrow: the only session that was seen is blocked, and not the account."""
+        assert blocked([(STOLEN, 10, 5), (STOLEN, 20, nats)], scripted=Spread) == [key]
+
+    def test_an_account_that_may_be_shared_by_whom_nobody_knows(self) -> None:
+        """Neither session carries enough of it, and the account is its owner's: nobody is blocked."""
+        uses: list[Use] = [(OWN, 0, 3.1), (STOLEN, 0, 12.0)]
+        assert (blocked(uses), blocked(uses, scripted=Spread)) == (["account:a0"], [])
 
     @pytest.mark.parametrize(("away_s", "key"), [(RECENT_S, "session:a2"), (RECENT_S + 1, "account:a0")])
     def test_in_use(self, away_s: int, key: str) -> None:

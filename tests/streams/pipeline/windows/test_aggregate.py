@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.core.distinct import GRAIN
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.aggregate import BEHIND_MAX, FILTER_BITS_MAX, Aggregates, aggregate
+from tests.detectors.core.sketching import Plain
 from tests.streams.pipeline.rows_of import ACCOUNT, START_US, actors_of, profile, rows_of
 
 SECOND_US: Final = 1_000_000
@@ -56,6 +58,8 @@ class Model:
         self._exposed: dict[int, int] = defaultdict(int)
         self._exact: dict[int, bool] = defaultdict(lambda: True)
         self._of_group: dict[int, list[int]] = defaultdict(list)
+        self._unions: dict[int, Plain] = defaultdict(Plain)
+        self._grains: dict[int, int] = defaultdict(int)
         self._filters: dict[tuple[int, int], tuple[int, int]] = {}
 
     def see(self, sight: Sight) -> Expected:
@@ -71,13 +75,21 @@ class Model:
             if first and answers:
                 self._of_group[slot].append(at_s)
                 self._head[slot] = at_s
-                self._exposed[slot] += 1
-        elif answers and shown:
+        elif answers and shown and scope < Scope.NET:
             first = self._show(slot, at_s, sight)
+        if shown and scope >= Scope.NET:
+            self._unite(slot, sight)
         near = [key for key, met in self._behind[slot].items() if at_s - met <= DAY_S]
         accounts = sum(logged for _, logged in near) if scope >= Scope.IP else int(scope == Scope.ACCOUNT)
         sums = self._sums(slot) if answers or scope >= Scope.NET else [0] * len(PANES)
         return Expected(answers, first, sums, self._exposed[slot], self._exact[slot], len(near), accounts)
+
+    def _unite(self, slot: int, sight: Sight) -> None:
+        """What all members of a group saw, by sets."""
+        union = self._unions[slot]
+        union.turn((START_US // SECOND_US + sight.at_s) // DAY_S)
+        self._grains[slot] += union.meet(profile(sight.profile))
+        self._exposed[slot] = self._grains[slot] // GRAIN
 
     def _meets(self, sight: Sight) -> bool:
         """The filter of one member of a group, as whole numbers."""
@@ -230,17 +242,17 @@ class TestGroups:
     OPEN: Final = int(Flag.PRINCIPAL)
 
     def test_each_member(self) -> None:
-        """A profile is a first contact for every member that meets it, and for each of them once."""
+        """A profile is a first contact for every member that meets it, once each; the group is exposed to it once."""
         sights = [Sight(3, n, 1, principal=who, flags=0) for n, who in enumerate((1, 2, 1, 2, 3))]
         found = seen(SCOPES, rows(sights), 40)
         assert found.first.tolist() == [True, True, False, False, True]
-        assert found.exposed.tolist() == [1, 2, 2, 2, 3]
+        assert found.exposed.tolist() == [1] * 5
 
     def test_of_accounts_too(self) -> None:
-        """Accounts' first contacts are told of, but the group does not answer for them."""
+        """Accounts' first contacts are told of, and exposed to the group, but it does not answer for them."""
         found = seen(SCOPES, rows([Sight(3, 0, 1, flags=Flag.LOGGED_IN), Sight(3, 1, 1, flags=Flag.LOGGED_IN)]), 40)
         assert found.first.tolist() == [True, False]
-        assert found.exposed.tolist() == [0, 0]
+        assert found.exposed.tolist() == [1, 1]
         assert not found.answers.any()
 
     @pytest.mark.parametrize(("away_s", "again"), [(HORIZON_S, False), (HORIZON_S + 1, True)])

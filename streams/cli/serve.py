@@ -1,0 +1,42 @@
+"""``weir serve``: blocks for enforcers, as CrowdSec's local API."""
+
+import logging
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+
+EXAMPLES = """\b
+Examples:
+  weir serve
+  weir serve --config deploy/weir.toml --bootstrap kafka-1:9092,kafka-2:9092
+  weir serve --listen 10.0.0.5:8080
+"""
+
+
+@click.command("serve", epilog=EXAMPLES)
+@bootstrap_option
+@config_option
+@click.option("--listen", help="Address and port, instead of serve.listen.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What goes to standard error.",
+)
+def serve(bootstrap: str | None, config_file: Path | None, listen: str | None, log_level: str) -> None:
+    """Tell enforcers whom to block, until SIGTERM or SIGINT.
+
+    Speaks CrowdSec's local API: its bouncers for firewalls, proxies and web servers take Weir's blocks. Only blocks in
+    mode enforce are told. Who may ask, weir bouncers says. Several processes give the same answers.
+    """
+    # Kafka's client takes a while to import; a wrong option should be said at once.
+    from streams.serve.server import run
+
+    settings = effective(config_file, None if listen is None else {"serve.listen": listen})
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("streams").setLevel(log_level.upper())
+    run(replace(settings, kafka=kafka_at(settings, bootstrap)))

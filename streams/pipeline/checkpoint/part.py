@@ -1,0 +1,153 @@
+"""Some actors, and members within groups, copied out of their partition: everything known of them, by key."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import CheckpointError
+from streams.pipeline.actors.memory import Copied
+from streams.pipeline.actors.sleepers import Records
+from streams.pipeline.actors.store import Actors
+from streams.pipeline.actors.table import Column
+from streams.pipeline.actors.texts import pick_spans
+from streams.pipeline.checkpoint.layout import PLACED, columns_of, is_slots, table_of
+
+Places = NDArray[np.int64]
+MEMORIES = ("contacts", "members")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """n actors and p pairs; all arrays are its own."""
+
+    keys: NDArray[np.uint64]
+    placed: NDArray[np.bool_]
+    """[n, 3] whether each has a place in the tables of `layout.PLACED`."""
+    texts: NDArray[np.uint8]
+    memories: tuple[Copied, Copied]
+    pair_keys: NDArray[np.uint64]
+    sleeping: NDArray[np.uint64]
+    """Keys of those who sleep; they are none of the n."""
+    sleepers: Records
+    columns: dict[str, Column]
+    """By `layout.Layout`: n of ``all``, p of ``pairs``, and of each other table one for each actor that is placed."""
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Of the texts."""
+        lengths: NDArray[np.int64] = self.columns["all.text_length"].astype(np.int64)
+        return lengths
+
+    def pick(self, actors: Places, pairs: Places, sleeping: Places) -> "Part":
+        """Those at some places, in the order given."""
+        of_table = {"all": actors, "pairs": pairs}
+        for k, name in enumerate(PLACED):
+            rank = np.cumsum(self.placed[:, k]) - 1
+            of_table[name] = rank[actors[self.placed[actors, k]]]
+        lengths = self.lengths()
+        return Part(
+            self.keys[actors],
+            self.placed[actors],
+            pick_spans(self.texts, (np.cumsum(lengths) - lengths)[actors], lengths[actors]),
+            (self.memories[0].pick(actors), self.memories[1].pick(actors)),
+            self.pair_keys[pairs],
+            self.sleeping[sleeping],
+            self.sleepers[sleeping],
+            {name: column[of_table[name.partition(".")[0]]] for name, column in self.columns.items()},
+        )
+
+
+def copy(actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: Places | None) -> Part:
+    """Copy actors in ``slots`` and ``pairs``, None for all, out of their partition; ``keys`` are those of all slots."""
+    every, every_pair = np.arange(len(actors)), np.arange(actors.pairs.count)
+    own, own_pairs = every if slots is None else slots, every_pair if pairs is None else pairs
+    places = actors.places_of(own)
+    of_table: dict[str, Places | slice] = {
+        "all": slice(len(actors)) if slots is None else own,
+        "pairs": slice(actors.pairs.count) if pairs is None else own_pairs,
+    }
+    for k, name in enumerate(PLACED):
+        of_table[name] = places[places[:, k] >= 0, k].astype(np.int64)
+    return Part(
+        keys[own],
+        places >= 0,
+        actors.texts_of(own),
+        (actors.contacts.copy(own), actors.members.copy(own)),
+        actors.pair_keys()[own_pairs],
+        np.zeros(0, np.uint64),
+        np.zeros(0, np.uint8),
+        dict(_copied(actors, keys, of_table)),
+    )
+
+
+def _copied(
+    actors: Actors, keys: NDArray[np.uint64], of_table: dict[str, Places | slice]
+) -> Iterator[tuple[str, Column]]:
+    for prefix, places in of_table.items():
+        for name, columns, column in columns_of(table_of(actors, prefix), prefix):
+            values = columns[column][places]
+            if is_slots(name):
+                yield name, np.where(values > 0, keys[np.maximum(values, 1) - 1], np.uint64(0))
+            else:
+                yield name, values.copy() if isinstance(places, slice) else values
+
+
+def join(parts: Sequence[Part]) -> Part:
+    """All of the parts, one after the other; there is one at least."""
+
+    def whole(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Part(
+        whole("keys"),
+        whole("placed"),
+        whole("texts"),
+        (Copied.join([part.memories[0] for part in parts]), Copied.join([part.memories[1] for part in parts])),
+        whole("pair_keys"),
+        whole("sleeping"),
+        whole("sleepers"),
+        {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns},
+    )
+
+
+def load(part: Part, actors: Actors, serial: int) -> None:
+    """Put a whole partition's actors into ``actors``, which know none; they get slots in their order.
+
+    Raises:
+        CheckpointError: one of them names an actor that is not among them, or comes twice.
+    """
+    n, ends = part.keys.size, np.cumsum(part.lengths())
+    slots = actors.slots(part.keys, part.columns["all.scope"], part.texts, ends.astype(np.uint32))
+    if len(actors) != n or actors.give_pairs(part.pair_keys).size != actors.pairs.count:
+        raise CheckpointError("actors", "one of them is there twice")
+    actors.give(slots.astype(np.int64), part.placed)
+    for prefix in ("all", *PLACED, "pairs"):
+        for name, columns, column in columns_of(table_of(actors, prefix), prefix):
+            values = part.columns[name]
+            columns[column][: len(values)] = slots_of(part.keys, values) + 1 if is_slots(name) else values
+    actors.serial = serial
+    actors.contacts.load(part.memories[0])
+    actors.members.load(part.memories[1])
+
+
+def slots_of(keys: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Place of each of ``wanted`` among ``keys``, each there once; -1 for 0.
+
+    Raises:
+        CheckpointError: one is not among them.
+    """
+    order = np.argsort(keys)
+    at = np.minimum(np.searchsorted(keys, wanted, sorter=order), max(keys.size - 1, 0))
+    found = order[at] if keys.size else np.zeros_like(at)
+    there = keys[found] == wanted if keys.size else np.zeros(wanted.shape, np.bool_)
+    if not (there | (wanted == 0)).all():
+        raise CheckpointError("actors", "one of them names another that is not there")
+    slots: NDArray[np.int32] = np.where(wanted == 0, -1, found).astype(np.int32)
+    return slots
+
+
+def with_sleepers(part: Part, sleeping: NDArray[np.uint64], sleepers: Records) -> Part:
+    """The part, and sleepers of the same buckets."""
+    return replace(part, sleeping=sleeping, sleepers=sleepers)

@@ -1,0 +1,49 @@
+"""Listens, with limits on what a client may send and on how long it may say nothing."""
+
+import ssl
+from typing import Final
+
+from aiohttp import web
+
+from schemas.errors import TransportError
+
+SILENT_S: Final = 30.0
+"""How long a connection may be without a whole request, before the first and between two; enforcers come every 10 s."""
+LINE_MAX_BYTES: Final = 8_190
+"""Of a request's first line and of each header; a longer one is status 400."""
+HEADERS_MAX: Final = 64
+
+
+class Listener:
+    """An address at which an application answers."""
+
+    def __init__(self, application: web.Application, silent_s: float = SILENT_S, finish_s: float = 5.0) -> None:
+        """Nothing is listened to yet; answers on their way have ``finish_s`` at the end."""
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            auto_decompress=False,  # what cannot be unpacked would end the connection without a status
+            keepalive_timeout=silent_s,
+            max_line_size=LINE_MAX_BYTES,
+            max_field_size=LINE_MAX_BYTES,
+            max_headers=HEADERS_MAX,
+            shutdown_timeout=finish_s,
+        )
+
+    async def begin(self, host: str, port: int, context: ssl.SSLContext | None = None) -> str:
+        """Listen; returns the address, with the port that was taken.
+
+        Raises:
+            TransportError: it is taken, or not ours.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=context).start()
+        except OSError as error:
+            raise TransportError(f"serve.listen {host}:{port}: {error.strerror or error}") from error
+        name = self._runner.addresses[0]
+        return f"{name[0]}:{name[1]}"
+
+    async def end(self) -> None:
+        """Take no more connections, and wait for answers on their way."""
+        await self._runner.cleanup()

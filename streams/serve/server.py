@@ -1,0 +1,107 @@
+"""The process of `weir serve`: reads the topic, listens, and ends in good order."""
+
+import asyncio
+import logging
+import signal
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from schemas import topic
+from schemas.errors import ConfigError
+from streams.clock import Clock, wall_clock_us
+from streams.live import access, topics
+from streams.live.connection import warn_if_open
+from streams.serve.api import Api
+from streams.serve.feed import Feed
+from streams.serve.keys import Keys
+from streams.serve.listener import Listener
+from streams.settings import ServeSettings, Settings
+
+ROLE: Final = "enforcer"
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: a file of keys or of the certificate is not what it should be.
+        TransportError: the broker cannot be reached or refuses, the topic is missing, or the address is taken.
+    """
+    keys = Keys(Path(settings.serve.keys_file))
+    keys.look()
+    context = tls(settings.serve)
+    warn_if_open(settings.kafka)
+    access.require(settings, [ROLE])
+    name = access.name_of(topic.BLOCKS, settings)
+    partitions = topics.partitions(settings.kafka, [name])[name]
+    asyncio.run(serve(settings, keys, partitions, context, wall_clock_us))
+
+
+async def serve(settings: Settings, keys: Keys, partitions: int, context: ssl.SSLContext | None, clock: Clock) -> None:
+    """Read and answer until a signal comes, or reading fails.
+
+    Raises:
+        TransportError: see `run`.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    feed = Feed(settings.kafka, partitions, settings.serve.stale_max_s, clock)
+    host, port = address(settings.serve)
+    listener = Listener(Api(feed, keys, clock).application())
+    reading, waiting = asyncio.create_task(feed.run()), asyncio.create_task(stopped.wait())
+    try:
+        at = await listener.begin(host, port, context)
+        log.info("listening at %s; %d partitions of blocks to read", at, partitions)
+        _warn_if_readable(host, context)
+        await asyncio.wait([reading, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await listener.end()
+        waiting.cancel()
+        if not reading.done():
+            reading.cancel()
+    await asyncio.wait([reading])
+    if not reading.cancelled():
+        reading.result()
+
+
+def address(serve: ServeSettings) -> tuple[str, int]:
+    """Host and port to listen at; port 0 takes a free one."""
+    host, _, port = serve.listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def tls(serve: ServeSettings) -> ssl.SSLContext | None:
+    """What is shown to enforcers; None for plain HTTP.
+
+    Raises:
+        ConfigError: the files do not hold a certificate and its key.
+    """
+    if not serve.certificate_file:
+        if serve.key_file:
+            raise ConfigError("serve.key_file", None, "a key needs its certificate_file")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # Without a function OpenSSL would ask for the password of an encrypted key at the terminal.
+        context.load_cert_chain(serve.certificate_file, serve.key_file or None, lambda: "")
+    except OSError as error:
+        reason = error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else "no PEM with its own key"
+        files = " with ".join(filter(None, (serve.certificate_file, serve.key_file)))
+        raise ConfigError("serve.certificate_file", None, f"{files}: {reason}") from error
+    return context
+
+
+def _warn_if_readable(host: str, context: ssl.SSLContext | None) -> None:
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if context is None and not loopback:
+        log.warning("keys and decisions can be read on the way to %s (serve.certificate_file)", host)

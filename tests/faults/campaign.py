@@ -1,0 +1,165 @@
+"""A round of faults: a day is fed while workers and brokers are hurt, and what comes out is compared.
+
+Beside it stands what one undisturbed process makes of the same events: every alert and block with its content, and what
+is known of every actor at the end.
+"""
+
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from schemas import topic
+from schemas.alert import Alert
+from schemas.block import Block
+from streams.offline.replay import replay
+from streams.offline.simulate import PRESETS, simulate, write
+from tests.broker.installation import Installation, Received, Record, content
+from tests.brokers import Broker
+from tests.faults.fault import NEXT_S, Site, strike
+from tests.faults.feeding import Feeding
+from tests.faults.state import differing_actors
+
+RECOVERY_S: Final = 240.0
+"""After the last fault, everything must be judged within."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round showed."""
+
+    seed: int
+    events: int = 0
+    alerts: int = 0
+    blocks: int = 0
+    actors: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    """Decisions that came more than once, each time with the same id and content."""
+    restored: int = 0
+    """Partitions taken over from a checkpoint."""
+    ended: dict[str, str] = field(default_factory=dict)
+    """Workers that ended by themselves, and their last words."""
+    differences: list[str] = field(default_factory=list)
+    recovery_s: float = 0.0
+    """From the last fault and event to everything judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a round is to be."""
+
+    seed: int
+    """Of the day and of the faults."""
+    faults: int
+    duration_s: float
+    """In which the day is fed, and hurt."""
+    idle_ms: int
+    replication: int = 1
+    leave_out: Callable[[bytes], bool] = lambda _: False
+    """Events that are not fed, which the comparison must notice."""
+
+
+MakeSite = Callable[[Installation, random.Random], Site]
+Tell = Callable[[str], None]
+
+
+def run(broker: Broker, directory: Path, plan: Plan, make_site: MakeSite, tell: Tell = lambda _: None) -> Round:
+    """One round; ``tell`` hears of each fault."""
+    found, chance = Round(plan.seed), random.Random(plan.seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    requests, path = f"test-{uuid.uuid4().hex[:12]}", directory / "events.ndjson"
+    write(simulate(replace(PRESETS["small"], seed=plan.seed)), directory)
+    events = path.read_bytes().splitlines()
+    found.events = len(events)
+    weir = Installation(
+        broker,
+        directory,
+        requests=requests,
+        batch_records=150,
+        idle_ms=plan.idle_ms,
+        replication=plan.replication,
+    )
+    weir.install()
+    place = make_site(weir, chance)
+    try:
+        for _ in range(2):
+            weir.start()
+        _disturb(place, found, plan, [event for event in events if not plan.leave_out(event)], tell)
+        started = time.monotonic()
+        _recover(place)
+        found.recovery_s = time.monotonic() - started
+        for worker in place.alive():
+            worker.stop()
+        found.ended = dict(place.ended)
+        found.restored = sum(worker.output().count("restored") for worker in weir.workers)
+        _compare(weir, found, path)
+    finally:
+        place.undo()
+        weir.close()
+    return found
+
+
+def _disturb(site: Site, found: Round, plan: Plan, events: list[bytes], tell: Tell) -> None:
+    begun = ("silent below", "restored")
+    site.weir.wait(lambda: any(word in one.output() for one in site.alive() for word in begun), "a start")
+    feeding = Feeding(site.weir.broker.bootstrap, site.weir.requests, events, plan.duration_s)
+    feeding.start()
+    while not feeding.done or site.later:
+        until = time.monotonic() + site.chance.uniform(*NEXT_S)
+        while time.monotonic() < until:
+            site.tend()
+            time.sleep(0.1)
+        if sum(found.faults.values()) < plan.faults and not feeding.done:
+            name = strike(site)
+            if name is not None:
+                found.faults[name] += 1
+                tell(name)
+    feeding.finish()
+
+
+def _recover(site: Site) -> None:
+    """Undo everything, keep the workers up, and wait until all is judged."""
+    site.undo()
+    site.weir.meanwhile, site.weir.wait_s = site.tend, RECOVERY_S
+    site.weir.wait_judged()
+
+
+def _compare(weir: Installation, found: Round, path: Path) -> None:
+    expected = replay([path], weir.settings, enforce=False)
+    found.repeated += _decisions(weir, topic.ALERTS, {one.id: _plain(one) for one in expected.alerts}, found)
+    found.repeated += _decisions(weir, topic.BLOCKS, {one.id: _plain(one) for one in expected.blocks}, found)
+    found.alerts, found.blocks = len(expected.alerts), len(expected.blocks)
+    dead = weir.read(weir.own(topic.DEAD_LETTERS))
+    if dead:
+        found.differences.append(f"{len(dead)} dead letters")
+    found.actors, differing = differing_actors(weir, path.read_bytes().splitlines())
+    found.differences += differing
+
+
+def _plain(decision: Alert | Block) -> Record:
+    record: Record = msgspec.json.decode(msgspec.json.encode(decision))
+    return content(record)
+
+
+def _decisions(weir: Installation, where: topic.Topic, expected: Mapping[str, Record], found: Round) -> int:
+    """Compare a topic with what was expected; how many records came again."""
+    seen: dict[str, Record] = {}
+    received: list[Received] = [one for one in weir.read(weir.own(where)) if one.value is not None]
+    for record in (content(one.record) for one in received):
+        if seen.setdefault(record["id"], record) != record:
+            found.differences.append(f"{where.name}: {record['id']} came again with another content")
+    found.differences += [f"{where.name}: {one} is missing" for one in expected.keys() - seen.keys()]
+    found.differences += [f"{where.name}: {one} should not be" for one in seen.keys() - expected.keys()]
+    found.differences += [
+        f"{where.name}: {one} differs in {[k for k in expected[one] if expected[one][k] != seen[one].get(k)]}"
+        for one in expected.keys() & seen.keys()
+        if expected[one] != seen[one]
+    ]
+    return len(received) - len(seen)

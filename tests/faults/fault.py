@@ -1,0 +1,185 @@
+"""What is done to a running Weir, and how each is undone."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from deploy.kafka.cluster import Cluster
+from tests.broker.installation import Installation, Worker
+from tests.faults.links import Links
+
+WORKERS_MIN: Final = 2
+WORKERS_MAX: Final = 4
+PAUSE_S: Final = (7.0, 11.0)
+"""Longer than the session of 6 s: the group goes on without the worker, which then wakes and knows nothing of it."""
+SHORT_PAUSE_S: Final = (0.5, 4.0)
+OUTAGE_S: Final = (2.0, 6.0)
+"""How long a broker is down."""
+NEXT_S: Final = (1.0, 4.0)
+"""Between two faults: less than it takes to recover from one."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Where faults happen: workers, and brokers with the connections to them where these may be touched."""
+
+    weir: Installation
+    chance: random.Random
+    cluster: Cluster | None = None
+    links: Links | None = None
+    down: int | None = None
+    """The node that was killed."""
+    starting: threading.Thread | None = None
+    """Brings it back."""
+    later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    """What undoes a fault, and when, by the monotonic clock."""
+    paused: list[Worker] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    """Workers that ended by themselves, by log: their last words."""
+    known_dead: set[int] = field(default_factory=set)
+
+    def alive(self) -> list[Worker]:
+        """Workers whose process has not ended."""
+        return [worker for worker in self.weir.workers if worker.process.poll() is None]
+
+    def awake(self) -> list[Worker]:
+        """Likewise, without those that stand still."""
+        return [worker for worker in self.alive() if worker not in self.paused]
+
+    def tend(self) -> None:
+        """Undo what is due, and start a worker in the place of each one too few, as a supervisor does."""
+        now = time.monotonic()
+        due = [act for at, act in self.later if at <= now]
+        self.later = [(at, act) for at, act in self.later if at > now]
+        for act in due:
+            act()
+        for worker in self.weir.workers:
+            status = worker.process.poll()
+            if status is not None and worker.process.pid not in self.known_dead:
+                self.known_dead.add(worker.process.pid)
+                if status not in (0, -signal.SIGKILL, -signal.SIGTERM):  # of the last, one that was only starting
+                    self.ended[worker.log.name] = f"status {status}: {_last_words(worker)}"
+        for _ in range(WORKERS_MIN - len(self.awake())):
+            self.weir.start()
+
+    def undo(self) -> None:
+        """Undo everything now."""
+        self.later = [(0.0, act) for _, act in self.later]
+        self.tend()
+        if self.starting is not None:
+            self.starting.join(180)
+
+    def after(self, span_s: tuple[float, float], act: Callable[[], None]) -> None:
+        """Do ``act`` some time within ``span_s`` from now."""
+        self.later.append((time.monotonic() + self.chance.uniform(*span_s), act))
+
+
+def _last_words(worker: Worker) -> str:
+    lines = [line for line in worker.output().splitlines() if "CRITICAL" in line or "Error" in line]
+    return lines[-1][:300] if lines else "without a word"
+
+
+def kill_worker(site: Site) -> bool:
+    """End a worker as the kernel would; another one starts."""
+    worker = site.chance.choice(site.alive())
+    worker.kill()
+    if worker in site.paused:
+        site.paused.remove(worker)
+    return True
+
+
+def stop_worker(site: Site) -> bool:
+    """Ask a worker to end, as a deployment does."""
+    awake = site.awake()
+    if len(awake) < WORKERS_MIN:
+        return False
+    site.chance.choice(awake).process.send_signal(signal.SIGTERM)
+    return True
+
+
+def join_worker(site: Site) -> bool:
+    """One worker more."""
+    if len(site.alive()) >= WORKERS_MAX:
+        return False
+    site.weir.start()
+    return True
+
+
+def _pause(site: Site, span_s: tuple[float, float]) -> bool:
+    awake = site.awake()
+    if len(site.paused) > 1 or not awake:
+        return False
+    worker = site.chance.choice(awake)
+    worker.process.send_signal(signal.SIGSTOP)
+    site.paused.append(worker)
+
+    def wake() -> None:
+        if worker.process.poll() is None:
+            worker.process.send_signal(signal.SIGCONT)
+        if worker in site.paused:
+            site.paused.remove(worker)
+
+    site.after(span_s, wake)
+    return True
+
+
+def pause_worker(site: Site) -> bool:
+    """A worker stands still until the group has given its partitions away, then goes on."""
+    return _pause(site, PAUSE_S)
+
+
+def pause_worker_shortly(site: Site) -> bool:
+    """A worker stands still for less than its session."""
+    return _pause(site, SHORT_PAUSE_S)
+
+
+def kill_broker(site: Site) -> bool:
+    """End a broker, with the partitions and perhaps the controller it leads, as a power cut would."""
+    cluster = site.cluster
+    if cluster is None or site.down is not None:
+        return False
+    node = site.chance.choice(cluster.nodes)
+    cluster.kill(node)
+    site.down = node.number
+
+    def start() -> None:
+        cluster.start()
+        site.down = None
+
+    def begin() -> None:
+        # On a busy machine a node takes half a minute: the other faults go on meanwhile.
+        site.starting = threading.Thread(target=start, name="broker", daemon=True)
+        site.starting.start()
+
+    site.after(OUTAGE_S, begin)
+    return True
+
+
+def cut_connections(site: Site) -> bool:
+    """Break every connection to every broker, those between brokers too."""
+    if site.links is None:
+        return False
+    return site.links.cut() > 0
+
+
+KINDS: Final[Mapping[str, tuple[Callable[[Site], bool], int]]] = {
+    "worker killed": (kill_worker, 5),
+    "worker stopped": (stop_worker, 2),
+    "worker joined": (join_worker, 2),
+    "worker paused beyond its session": (pause_worker, 2),
+    "worker paused shortly": (pause_worker_shortly, 1),
+    "broker killed": (kill_broker, 2),
+    "connections cut": (cut_connections, 2),
+}
+"""Name, what it does (False: not possible now), and how often it is drawn."""
+
+
+def strike(site: Site) -> str | None:
+    """Do one fault, drawn at random; its name, or None where it was not possible."""
+    names = list(KINDS)
+    name = site.chance.choices(names, [KINDS[each][1] for each in names])[0]
+    return name if KINDS[name][0](site) else None

@@ -1,0 +1,104 @@
+"""What live workers know at the end, beside what one undisturbed process makes of the same events.
+
+Live state is read from the checkpoints that workers leave when they stop in good order: so this checks them as well.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from schemas import topic
+from streams import config
+from streams.live.checkpoint.reading import StateReader
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.batch import Batch
+from streams.pipeline.checkpoint.snapshot import restore
+from streams.pipeline.model.models import Models
+from streams.pipeline.pipeline import Pipeline
+from streams.settings import Settings
+from tests.broker.installation import PARTITIONS, Installation, partition_of
+from tests.streams.pipeline.checkpoint.picture import Picture, picture, unlike
+
+STEP: Final = 2_000
+"""Events between two looks at the watermark."""
+BY_ARRIVAL: Final = frozenset({"rows that wait, course", "roster, held", "turnover"})
+"""What hangs on how events came and not on what they were: duplicates, messages kept to name members by."""
+
+
+def differing_actors(weir: Installation, events: Sequence[bytes]) -> tuple[int, list[str]]:
+    """How many actors there are, and in what they differ, by partition."""
+    differences: list[str] = []
+    undisturbed = _undisturbed(weir.settings, weir.requests, events)
+    live = asyncio.run(_live(weir))
+    for one, other in zip(undisturbed, live, strict=True):
+        expected, found = _comparable(picture(one)), _comparable(picture(other))
+        differences += [
+            f"partition {one.partition}: {name} is {_short(found.get(name))}, not {_short(expected.get(name))}"
+            for name in sorted(unlike(expected, found) - BY_ARRIVAL)
+        ]
+    return sum(len(one.actors) for one in undisturbed), differences
+
+
+def _comparable(known: Picture) -> Picture:
+    """Without what hangs on when decisions were made and how batches were cut.
+
+    That is the time of day, the watermark, the order in which tiers came, and the number of sightings: a touch is told
+    once a batch.
+    """
+    timeless = {"decided_us": 0, "watermark_us": 0}
+    episodes = [
+        (key, episode | {name: replace(episode[name], **timeless) for name in ("opened", "latest")})
+        for key, episode in known["open"]
+    ]
+    epoch, tiers, partition = known["course"]
+    return known | {
+        "open": episodes,
+        "counts": known["counts"][1:],
+        "course": (epoch, sorted(tiers), partition),
+        "decider": known["decider"][1:],  # the first says when to look next at the latest, which is never missed
+    }
+
+
+def _short(value: object) -> str:
+    text = np.frombuffer(value, np.uint8).tolist() if isinstance(value, bytes) else value
+    return str(text)[:300]
+
+
+def _undisturbed(settings: Settings, requests: str, events: Sequence[bytes]) -> list[Assessor]:
+    flow = Pipeline(
+        settings, config.detectors(settings), config.revision(settings), sources=PARTITIONS, partitions=PARTITIONS
+    )
+    ends = [0] * PARTITIONS
+    for batch in _batches(requests, events, ends):
+        flow.feed(batch, lambda: 0)
+    for number, end in enumerate(ends):
+        flow.idle(requests, number, end)
+    flow.advance(lambda: 0)
+    return flow.assessors
+
+
+def _batches(requests: str, events: Sequence[bytes], ends: list[int]) -> Iterator[Batch]:
+    for start in range(0, len(events), STEP):
+        dealt: list[list[bytes | None]] = [[] for _ in ends]
+        for event in events[start : start + STEP]:
+            dealt[partition_of(event, len(ends))].append(event)
+        for number, values in enumerate(dealt):
+            if values:
+                yield Batch(requests, number, ends[number], ends[number] + len(values), values)
+                ends[number] += len(values)
+
+
+async def _live(weir: Installation) -> list[Assessor]:
+    settings = weir.settings
+    detectors, revision = config.detectors(settings), config.revision(settings)
+    models, found = Models(settings.model, PARTITIONS), []
+    async with StateReader(settings.kafka, weir.own(topic.STATE), range(PARTITIONS)) as reader:
+        for partition in range(PARTITIONS):
+            assessor = Assessor(settings, detectors, models, revision, partition, PARTITIONS)
+            kept = await reader.find(partition)
+            restore(assessor, await reader.blobs(partition, kept.manifests[0], kept))
+            found.append(assessor)
+    return found

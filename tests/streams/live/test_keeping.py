@@ -1,0 +1,208 @@
+"""Checkpoints of the assess stage beside its agent: what is sent before what, what may be committed, the last call."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from faust.types import TP
+
+from schemas import topic
+from streams.live import assessing
+from streams.live.assessing import Owned
+from streams.live.checkpoint.manifest import MANIFEST_CODEC, Manifest, Owner
+from streams.live.checkpoint.writing import Series
+from streams.live.sending import Outgoing, Sender
+from streams.settings import CheckpointSettings, KafkaSettings, Settings
+from tests.streams.live.test_assessing import ACTIVITY, Stage, staged
+
+SESSION_MS = 400
+
+
+@dataclass
+class Kept:
+    """A stage with checkpoints whose blobs are made up."""
+
+    stage: Stage
+    everything: list[bool] = field(default_factory=list)
+    """Of each `take`."""
+    allowed: list[tuple[TP, int]] = field(default_factory=list)
+    """What was let be committed."""
+    state: list[Outgoing] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    """Topics in the order of sending."""
+    hangs: bool = False
+
+    async def begin(self, records: Sequence[Outgoing]) -> list["asyncio.Future[object]"]:
+        """The broker has it at once, or never."""
+        futures: list[asyncio.Future[object]] = []
+        for record in records:
+            self.log.append(record.topic)
+            if record.topic == topic.STATE.name:
+                self.state.append(record)
+            future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            if not self.hangs:
+                future.set_result(SimpleNamespace(offset=len(self.state)))
+            futures.append(future)
+        return futures
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Send and wait."""
+        await asyncio.gather(*await self.begin(records))
+
+    @property
+    def owned(self) -> Owned:
+        """Partition 0."""
+        return self.stage.assessing._owned[0]
+
+    def own(self) -> None:
+        """Have partition 0 assigned: as a restore leaves it."""
+        series = Series(cast(Sender, self), 0, Owner(1, 1))
+        self.stage.assessing._owned[0] = Owned(self.stage.new_assessor(0), 1, 10, series=series)
+
+    def keep(self) -> None:
+        """A checkpoint is due."""
+        asyncio.run(self.stage.assessing._checkpoint(0, self.owned))
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """Those that were written."""
+        return [MANIFEST_CODEC.decode(one.value or b"") for one in self.state if (one.key or b"").endswith(b"manifest")]
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
+    """A stage that owns partition 0."""
+    settings = Settings(checkpoint=CheckpointSettings(1), kafka=KafkaSettings(session_timeout_ms=SESSION_MS))
+    made = Kept(staged(monkeypatch, settings))
+
+    def take(_: object, *, everything: bool) -> SimpleNamespace:
+        made.everything.append(everything)
+        return SimpleNamespace(names=("rest",))
+
+    def encode(_: object) -> Iterator[tuple[str, bytes]]:
+        yield "rest", b"state"
+
+    monkeypatch.setattr(assessing, "take", take)
+    monkeypatch.setattr(assessing, "encode", encode)
+    monkeypatch.setattr(assessing, "let_commit", lambda _, tp, offset: made.allowed.append((tp, offset)))
+    monkeypatch.setattr(made.stage.assessing, "_sender", made)
+    made.own()
+    return made
+
+
+def test_decisions_come_before_the_manifest(kept: Kept) -> None:
+    """All that was decided below the point is with the broker before the checkpoint; only then may it be committed."""
+    kept.stage.take(0, 14)
+    assert kept.allowed == []
+    kept.keep()
+    assert kept.log == [topic.BLOCKS.name] * 4 + [topic.STATE.name] * 2
+    assert [(one.upto, one.settled) for one in kept.manifests] == [(14, 14)]
+    assert kept.allowed == [(TP(ACTIVITY, 0), 14)]
+
+
+def test_a_torn_state_is_never_kept(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged, and cancelled before the decisions were with the broker: whoever comes next must judge it again."""
+    kept.stage.take(0, 12)
+    kept.keep()
+
+    async def cancelled(_: Sequence[Outgoing]) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "send", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            kept.stage.take(12, 14)
+    kept.keep()
+    kept.stage.take(14, 15)
+    kept.keep()
+    assert [one.upto for one in kept.manifests] == [12]
+    assert kept.allowed == [(TP(ACTIVITY, 0), 12)]
+
+
+def test_nothing_new_is_not_kept_again(kept: Kept) -> None:
+    """A partition without messages is not written; with one it is, and then only what has changed."""
+    kept.stage.take(0, 14)
+    kept.keep()
+    kept.keep()
+    assert kept.everything == [True]
+    kept.stage.take(14, 15)
+    kept.keep()
+    assert kept.everything == [True, False]
+    assert [(one.sequence, one.upto) for one in kept.manifests] == [(1, 14), (2, 15)]
+
+
+def test_a_given_up_checkpoint_is_made_good(kept: Kept) -> None:
+    """What was taken for a checkpoint that did not come about is in the next one, which holds everything."""
+    kept.stage.take(0, 14)
+    kept.keep()
+    kept.stage.take(14, 15)
+    kept.hangs = True
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(kept.stage.assessing._checkpoint(0, kept.owned), 0.1))
+    kept.hangs = False
+    kept.keep()
+    assert kept.everything == [True, False, True]
+    assert kept.allowed[-1] == (TP(ACTIVITY, 0), 15)
+
+
+def test_what_waits_for_its_model_is_kept_and_not_committed(kept: Kept) -> None:
+    """A checkpoint may hold rows that wait, and says from which offset on: up to there it may be committed."""
+    kept.stage.take(0, 12)
+    cast("SimpleNamespace", kept.owned.assessor).settled = False
+    kept.stage.take(12, 20)
+    kept.keep()
+    assert [(one.upto, one.settled) for one in kept.manifests] == [(20, 12)]
+    assert kept.allowed == [(TP(ACTIVITY, 0), 12)]
+
+
+def test_last_call(kept: Kept) -> None:
+    """Before partitions go all is kept, and what an agent still has in hand is the next owner's: not judged."""
+    kept.stage.take(0, 14)
+    asyncio.run(kept.stage.assessing.last_call())
+    assert [one.upto for one in kept.manifests] == [14]
+    sent = len(kept.log)
+    kept.stage.take(14, 16)
+    assert kept.stage.acked == [14, 16], "Faust would wait for it"
+    assert (len(kept.log), kept.allowed) == (sent, [(TP(ACTIVITY, 0), 14)])
+
+
+def test_last_call_is_bounded(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    """A broker that does not answer holds no rebalance up: half the session time-out later it is given up, loudly."""
+    kept.stage.take(0, 14)
+    kept.hangs = True
+    asyncio.run(asyncio.wait_for(kept.stage.assessing.last_call(), SESSION_MS / 1000))
+    assert "partitions [0]: no time for a last checkpoint" in caplog.text
+    assert kept.allowed == []
+
+
+def test_another_assignment_is_left_alone(kept: Kept) -> None:
+    """After a rebalance nothing is written of the assignment before it."""
+    kept.stage.take(0, 14)
+    kept.stage.app.consumer_generation_id = 2
+    kept.keep()
+    asyncio.run(kept.stage.assessing.last_call())
+    assert kept.state == []
+
+
+def test_what_was_judged_without_a_message_is_kept(kept: Kept) -> None:
+    """A model came in and rows that waited are judged: that is kept although no message has come."""
+    kept.stage.take(0, 12)
+    scripted = cast("SimpleNamespace", kept.owned.assessor)
+    scripted.settled = False
+    kept.stage.take(12, 20)
+    kept.keep()
+    scripted.settled = True
+    asyncio.run(advance(kept))
+    kept.keep()
+    assert [(one.upto, one.settled) for one in kept.manifests] == [(20, 12), (20, 12)]
+    kept.keep()
+    assert len(kept.manifests) == 2
+
+
+async def advance(kept: Kept) -> None:
+    """Judge what waits, but not all of it."""
+    await kept.stage.assessing._advance(kept.owned, (), silent=False)
+    kept.owned.due_since = 0.0

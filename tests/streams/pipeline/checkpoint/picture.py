@@ -1,0 +1,127 @@
+"""All that a partition knows, in a form that hangs neither on slots nor on where anything lies in memory.
+
+It reads the objects themselves and shares nothing with what it is to check. Which attributes are state stands in
+`KEPT`: a test fails when a class gets another, which a checkpoint might forget.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import numpy as np
+
+from streams.pipeline.actors.memory import SIZES, WAYS, Memory
+from streams.pipeline.actors.store import PLACES, SLOTS, Actors
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.release import Release
+from streams.pipeline.assess.roster import Roster
+from streams.pipeline.rows import join
+
+Picture = dict[str, Any]
+TABLES: Final = ("windows", "principals", "groups")
+KEPT: Final = {
+    "Assessor": {
+        "actors", "bounds", "decider", "learner", "release", "roster",
+        "_epoch", "judged", "partition", "tiers", "tiers_cut",
+    },
+    "Actors": {
+        "all", "windows", "principals", "groups", "pairs", "contacts", "members", "serial",
+        "_index", "_member_index", "_places", "_counts", "_texts",
+    },
+    "Release": {"_bound", "_let_go", "_sources", "duplicates", "late"},
+    "Decider": {"_blocked", "_closed", "_next_us", "_open"},
+    "Learner": {"_honest", "_met", "_suspects", "_tables"},
+    "Roster": {"_held", "_names"},
+    "Bounds": {"sleepers", "turnover"},
+    "Sleepers": {"_runs", "count"},
+}  # fmt: skip
+GIVEN: Final = {
+    "Assessor": {
+        "_detectors", "_epoch_us", "_fusion", "_limits", "_models", "_settings", "epoch_s", "judge", "written",
+    },
+    "Actors": {"touched"},
+    "Release": {"_expected", "_lateness_us"},
+    "Decider": {"_config", "_cooldown_us", "_exemptions", "_policy"},
+    "Learner": {"_partition"},
+    "Roster": {"_adding"},
+    "Bounds": {"_actors", "_caps", "_decider", "_idle_s", "_members_idle_s", "_memory", "_release", "_roster"},
+    "Sleepers": {"record"},
+}  # fmt: skip
+"""What the settings or the other objects give, what follows from the state, and what checkpoints themselves keep."""
+
+
+def picture(assessor: Assessor) -> Picture:
+    """Everything by name; two partitions are the same when their pictures are."""
+    keys = assessor.actors.keys()
+    found: Picture = dict(_actors(assessor.actors, keys))
+    found |= {f"rows that wait, {name}": values for name, values in _release(assessor.release, keys).items()}
+    decider, learner, bounds = assessor.decider, assessor.learner, assessor.bounds
+    found["open"] = [(int(keys[slot]), _plain(episode)) for slot, episode in decider._open.items()]
+    found["blocked"] = [(int(keys[slot]), standing) for slot, standing in decider._blocked.items()]
+    found["decider"] = decider._next_us, list(decider._closed)
+    found["met"] = np.sort(np.concatenate([np.zeros(0, np.uint64), *learner._met])).tobytes()
+    found["honest"] = learner._honest.tobytes()
+    found["tables"] = {name: counts.tobytes() for name, counts in learner._tables.items()}
+    found["suspects"] = learner._suspects.tobytes()
+    found["roster, held"], found["roster, names"] = _roster(assessor.roster, keys)
+    found["turnover"] = asdict(bounds.turnover)
+    asleep, records = bounds.sleepers.state()
+    found["sleepers"] = bounds.sleepers.count, asleep.tobytes(), records.tobytes()
+    found["course"] = assessor._epoch, list(assessor.tiers), assessor.partition
+    found["counts"] = assessor.judged, assessor.tiers_cut, assessor.actors.serial
+    return found
+
+
+def unlike(one: Picture, other: Picture) -> set[str]:
+    """Names under which two pictures differ."""
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def _plain(episode: Any) -> dict[str, Any]:
+    return {each.name: getattr(episode, each.name) for each in fields(episode) if each.name != "slot"}
+
+
+def _actors(actors: Actors, keys: np.ndarray[Any, Any]) -> Iterator[tuple[str, Any]]:
+    order = np.argsort(keys)
+    pair_order = np.argsort(actors.pair_keys())
+    yield "keys", keys[order].tobytes()
+    yield "pair keys", actors.pair_keys()[pair_order].tobytes()
+    yield "values", [actors.value(slot) for slot in order.tolist()]
+    yield "placed", (actors._places[order] > 0).tobytes()
+    yield "counts of places", (actors._counts.tolist(), [getattr(actors, name).count for name in ("all", *TABLES)])
+    places = {"all": order, "pairs": pair_order}
+    for k, name in enumerate(TABLES):
+        own = actors._places[order, k]
+        places[name] = own[own > 0] - 1
+    for table, at in places.items():
+        found = getattr(actors, table)
+        for detector, columns in (("", found.columns), *found.state.items()):
+            for name, column in columns.items():
+                values = column[at]
+                if not detector and name in SLOTS:
+                    values = np.where(values > 0, keys[np.maximum(values, 1) - 1], np.uint64(0))
+                if detector or name not in PLACES:
+                    yield ".".join(filter(None, (table, detector, name))), (values.dtype.str, values.tobytes())
+    for name in ("contacts", "members"):
+        yield name, [_remembered(getattr(actors, name), slot) for slot in order.tolist()]
+
+
+def _remembered(memory: Memory, slot: int) -> tuple[int, int, bool, bytes]:
+    head, swept = memory.blocks.head[slot].tolist()
+    start = head // 8 * WAYS
+    entries = memory.blocks.entries[start : start + SIZES[head % 8 - 1]].tobytes() if head else b""
+    return head % 8, swept, bool(memory.blocks.overflowed[slot]), entries
+
+
+def _release(release: Release, keys: np.ndarray[Any, Any]) -> Picture:
+    found: Picture = {"course": (release._bound, release._let_go, release.late, release.duplicates)}
+    for number, source in sorted(release._sources.items()):
+        rows = join([held.rows for held in source.held])
+        columns = [keys[rows.slot].tobytes(), *(column.tobytes() for column in rows[1:])]
+        found[f"source {number}"] = source.applied, source.watermark_us, source.idle, columns
+    return found
+
+
+def _roster(roster: Roster, keys: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+    held = [(last, *(np.asarray(each).tobytes() for each in names[:3]), names.text) for last, names in roster._held]
+    return held, {int(keys[slot]): list(names.items()) for slot, names in roster._names.items()}
