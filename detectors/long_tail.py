@@ -3,7 +3,7 @@
 Seen: the popularity of each profile that an actor meets for the first time. People mostly look at profiles that
 others look at too; whoever takes the member base as it comes meets the long tail in the share it has of the members.
 Each first contact by a view adds the log-likelihood ratio of "picked uniformly" against "picked as honest people do";
-the sum is floored at zero and decays by half in 3.5 days (`evidence.floored_sum`).
+the sum is floored at zero and decays by half in 3.5 days (`core/evidence.py`).
 
 The honest side is mixed with the other one (`mix`), the least favourable honest person, so that one contact has
 bounded weight. Search results do not count, the platform picked them. Judged is the principal: the account, else the
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
-from detectors.core.evidence import floored_sum
+from detectors.core.evidence import SUM_COLUMNS, add_up
 from detectors.core.model import PEAK_STEP, PEAKS, Model
 from detectors.core.rarity import Share, ratios
 from schemas.sighting import Flag
@@ -82,10 +82,7 @@ class LongTail(Detector[Config]):
     reading: ClassVar[bool] = True
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
-        "sum": "f8",
-        "at_us": "i8",
-        "since_us": "i8",
-        "contacts": "u4",
+        **SUM_COLUMNS,
         "day": "u2",
         "peak": "u2",
     }
@@ -102,17 +99,7 @@ class LongTail(Detector[Config]):
         """Level: the floored sum as a share of the limit; nats: the sum."""
         llr = ratios(model.popularity, self.config.mix)[columns.popularity]
         counts = columns.own & columns.viewed_first() & ~self._searching(columns)
-        total, since, contacts = floored_sum(
-            columns.principal_slot,
-            columns.time_us,
-            counts,
-            llr,
-            float(self.config.half_life_s * US),
-            cast("NDArray[np.float64]", state["sum"]),
-            cast("NDArray[np.int64]", state["at_us"]),
-            cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.uint32]", state["contacts"]),
-        )
+        total, since, contacts = add_up(columns, counts, llr, self.config.half_life_s, state)
         told = _tell_peaks(
             columns.principal_slot,
             columns.time_us,

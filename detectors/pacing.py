@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
-from detectors.core.evidence import floored_sum
+from detectors.core.evidence import SUM_COLUMNS, add_up
 from detectors.core.model import Model
 from schemas.sighting import Flag, Kind
 
@@ -145,10 +145,7 @@ class Pacing(Detector[Config]):
     Config = Config
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
-        "sum": "f8",
-        "at_us": "i8",
-        "since_us": "i8",
-        "contacts": "u4",
+        **SUM_COLUMNS,
         "last_us": "i8",
         "newest_hour": "u4",
         "hours": "u4",
@@ -178,17 +175,7 @@ class Pacing(Detector[Config]):
         llr = np.where(paused, gap_ratios(model.counts(f"{self.name}.gaps", GAP_BINS))[place], 0.0)
         llr += np.where(began, hour_ratios(model.counts(f"{self.name}.hours", DAY_HOURS + 1))[active], 0.0)
         counts = paused | began
-        nats, since_us, contacts = floored_sum(
-            columns.principal_slot,
-            columns.time_us,
-            counts,
-            llr,
-            float(self.config.half_life_s * US),
-            cast("NDArray[np.float64]", state["sum"]),
-            cast("NDArray[np.int64]", state["at_us"]),
-            cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.uint32]", state["contacts"]),
-        )
+        nats, since_us, contacts = add_up(columns, counts, llr, self.config.half_life_s, state)
         return Evidence(
             level=np.zeros(len(columns)),
             since_us=np.where(counts, since_us, columns.time_us),

@@ -21,10 +21,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.columns import US, Columns
+from detectors.core.columns import Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
-from detectors.core.evidence import floored_sum
+from detectors.core.evidence import SUM_COLUMNS, add_up
 from detectors.core.model import Model
 from schemas.sighting import Flag, Kind
 
@@ -78,10 +78,7 @@ class RevisitDeficit(Detector[Config]):
     reading: ClassVar[bool] = True
     principals_only: ClassVar[bool] = True
     principal_state: ClassVar[Mapping[str, str]] = {
-        "sum": "f8",
-        "at_us": "i8",
-        "since_us": "i8",
-        "contacts": "u4",
+        **SUM_COLUMNS,
         "views": "u1",
     }
     lessons: ClassVar[Mapping[str, int]] = {"visits": 2 * BINS}
@@ -99,17 +96,7 @@ class RevisitDeficit(Detector[Config]):
         counts = before > 0
         place = 2 * np.searchsorted(VIEWS, before, side="right") + ~columns.first
         llr = np.where(counts, ratios(model.counts(f"{self.name}.visits", 2 * BINS))[place], 0.0)
-        nats, since_us, contacts = floored_sum(
-            columns.principal_slot,
-            columns.time_us,
-            counts,
-            llr,
-            float(self.config.half_life_s * US),
-            cast("NDArray[np.float64]", state["sum"]),
-            cast("NDArray[np.int64]", state["at_us"]),
-            cast("NDArray[np.int64]", state["since_us"]),
-            cast("NDArray[np.uint32]", state["contacts"]),
-        )
+        nats, since_us, contacts = add_up(columns, counts, llr, self.config.half_life_s, state)
         return Evidence(
             level=np.zeros(len(columns)),
             since_us=np.where(counts, since_us, columns.time_us),

@@ -141,7 +141,7 @@ class CheckpointError(StopError):
 class FloodError(StopError):
     """More records of a source partition cannot be read than single mistakes explain.
 
-    Operator: see in ``weir deadletters list`` what is wrong with them, and correct the shipper. What has come already
+    Operator: the error says what is wrong with one of them; correct the shipper. What has come already
     can only go to the dead letters: raise ``dead_letters.share_max`` to 1 until the worker is past it. To read it after
     all, change the configuration that it does not fit.
     """

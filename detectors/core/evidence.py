@@ -6,10 +6,35 @@ test (Wald 1945) that starts afresh whenever it speaks for the honest side:
     S = max(0, S * 2 ** (-dt / half_life) + llr)
 """
 
+from collections.abc import Mapping
+from typing import Final, cast
+
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
+from detectors.core.contract import State
+
+SUM_COLUMNS: Final[Mapping[str, str]] = {"sum": "f8", "at_us": "i8", "since_us": "i8", "contacts": "u4"}
+"""State of a principal whose evidence `add_up` adds up."""
+
+
+def add_up(
+    columns: Columns, counts: NDArray[np.bool_], llr: NDArray[np.float64], half_life_s: int, state: State
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """`floored_sum` of principals, with `SUM_COLUMNS` in ``state``."""
+    return floored_sum(
+        columns.principal_slot,
+        columns.time_us,
+        counts,
+        llr,
+        float(half_life_s * US),
+        cast("NDArray[np.float64]", state["sum"]),
+        cast("NDArray[np.int64]", state["at_us"]),
+        cast("NDArray[np.int64]", state["since_us"]),
+        cast("NDArray[np.uint32]", state["contacts"]),
+    )
 
 
 @compiled

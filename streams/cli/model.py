@@ -5,19 +5,17 @@ from pathlib import Path
 
 import click
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
 from schemas import topic
 from schemas.codec import MsgpackCodec
-from schemas.errors import TransportError, UsageError
+from schemas.errors import UsageError
 from schemas.model import ModelDelta
 from streams import config
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
-from streams.live.connection import failure, for_kafka_python
-from streams.live.topics import ANSWER_MS, partitions
+from streams.live.topics import partitions
+from streams.live.whole_topic import records
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.summary import Summary, summarise
 from streams.settings import KafkaSettings, Settings
@@ -79,24 +77,9 @@ def fetch(settings: Settings, kafka: KafkaSettings) -> Models:
     name, activity = (settings.kafka.prefix + one.name for one in (topic.MODEL, topic.ACTIVITY))
     found = partitions(kafka, [name, activity])
     models, codec = Models(settings.model, found[activity]), MsgpackCodec(ModelDelta)
-    numbers = [TopicPartition(name, number) for number in range(found[name])]
-    try:
-        consumer = KafkaConsumer(**for_kafka_python(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
-        try:
-            consumer.assign(numbers)
-            ends = consumer.end_offsets(numbers)
-            while any(consumer.position(number) < ends[number] for number in numbers):
-                polled = consumer.poll(timeout_ms=ANSWER_MS)
-                if not polled:
-                    raise TransportError(f"kafka {kafka.bootstrap}: no answer within {ANSWER_MS / 1000:g} s")
-                for records in polled.values():
-                    for record in records:
-                        if record.value is not None:
-                            models.add(codec.decode(record.value))
-        finally:
-            consumer.close()
-    except (KafkaError, OSError) as error:
-        raise failure(kafka, error) from error
+    for record in records(kafka, name, found[name]):
+        if record.value is not None:
+            models.add(codec.decode(record.value))
     return models
 
 

@@ -31,8 +31,8 @@ Examples:
 def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_level: str) -> None:
     """Run the stream processors until SIGTERM or SIGINT; one process a core.
 
-    Workers of one kafka.application share the partitions among them. State is rebuilt from weir.activity.v1 when a
-    worker takes a partition over.
+    Workers of one kafka.application share the partitions among them. A worker that takes a partition over goes on at
+    its last checkpoint, and where none serves rebuilds its state from weir.activity.v1.
     """
     # Faust takes a while to import; a wrong option should be said at once.
     from streams.live.app import STAGES

@@ -267,7 +267,7 @@ class Assessing:
 
         manifest = await restored_from(reader, partition, found, one.first, fill)
         owner = Owner(found.next_term, generation or 0)
-        series = Series(self._sender, partition, owner, found.outdated(owner), self._models.partitions)
+        series = Series(self._sender, partition, self._models.partitions, owner, found.outdated(owner))
         if manifest is None or assessor is None:
             owned = Owned(self._new_assessor(partition), generation, one.committed, one.first, one.first, series)
             why = "no usable checkpoint" if found.records else "no checkpoint"
@@ -287,8 +287,9 @@ class Assessing:
 
     def _require_same_partitions(self, found: Found) -> None:
         """Raises `StopError` where the activity topic had another number of partitions at the last checkpoint."""
-        before, now = found.manifests[0].partitions if found.manifests else 0, self._models.partitions
-        if before not in (0, now):
+        now = self._models.partitions
+        before = found.manifests[0].partitions if found.manifests else now
+        if before != now:
             raise StopError(
                 f"topic {self._name} has {now} partitions and had {before}: actors would be parted from their state; "
                 "begin with new topics of activity and state, or go back"

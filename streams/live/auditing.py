@@ -32,7 +32,6 @@ class Auditing:
         signals = self._tally.noticed()
         signals.held, signals.rebuilding = self.held(), self.rebuilding()
         entry = self._condition.look(signals.causes(self._lag_max_s), self._clock())
-        self._tally.degraded = self._condition.degraded
         if entry is not None:
             _log(entry)
             await self._sender.send([Outgoing(*audit_record(entry))])

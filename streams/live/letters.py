@@ -7,20 +7,18 @@ sent twice by one run. Of letters that tell of the same record, as a crash befor
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError as ReadingError
 
 from schemas import topic
 from schemas.dead_letter import DeadLetter, original_headers, read_headers
-from schemas.errors import RecordError, TransportError
-from streams.live.connection import failure, for_aiokafka, for_kafka_python
-from streams.live.topics import ANSWER_MS, LARGE_BYTES, partitions
+from schemas.errors import RecordError
+from streams.live.connection import for_aiokafka
+from streams.live.topics import LARGE_BYTES, partitions
+from streams.live.whole_topic import records, refusals
 from streams.settings import KafkaSettings
 
 SEND_MS: Final = 120_000
@@ -161,25 +159,7 @@ class Bin:
 
     def _records(self) -> Iterator["Record"]:
         count = partitions(self._settings, [self.topic])[self.topic]
-        numbers = [TopicPartition(self.topic, number) for number in range(count)]
-        with _refusals(self._settings):
-            consumer = KafkaConsumer(
-                **for_kafka_python(self._settings),
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                max_partition_fetch_bytes=SIZE_MAX,
-            )
-            with closing(consumer):
-                consumer.assign(numbers)
-                ends = consumer.end_offsets(numbers)
-                while any(consumer.position(number) < ends[number] for number in numbers):
-                    polled = consumer.poll(timeout_ms=ANSWER_MS)
-                    if not polled:
-                        raise TransportError(
-                            f"kafka {self._settings.bootstrap}: no answer within {ANSWER_MS / 1000:g} s"
-                        )
-                    for records in polled.values():
-                        yield from records
+        yield from records(self._settings, self.topic, count, max_partition_fetch_bytes=SIZE_MAX)
 
     def send(self, plan: Plan, told: Callable[[], None] = lambda: None) -> Sent:
         """Send the letters of ``plan`` to the topics that they came from; ``told`` is called for each.
@@ -192,7 +172,7 @@ class Bin:
         """
         names = sorted({one.place.topic for one in plan.chosen})
         counts = partitions(self._settings, names) if names else {}
-        with _refusals(self._settings):
+        with refusals(self._settings):
             return asyncio.run(self._send(plan, counts, told))
 
     async def _send(self, plan: Plan, counts: Mapping[str, int], told: Callable[[], None]) -> Sent:
@@ -278,11 +258,3 @@ def _again(letter: Letter, counts: Mapping[str, int]) -> dict[str, object]:
         "partition": partition if partition < counts[name] else None,
         "timestamp_ms": letter.time_ms,
     }
-
-
-@contextmanager
-def _refusals(kafka: KafkaSettings) -> Iterator[None]:
-    try:
-        yield
-    except (KafkaError, ReadingError, OSError) as error:
-        raise failure(kafka, error) from error

@@ -32,10 +32,8 @@ class Tally:
     turnover: Turnover = field(default_factory=Turnover)
     caution: Counter[str] = field(default_factory=Counter)
     """What was cut, refused or forgotten, by reason."""
-    degraded: bool = False
-    """Whether the worker does less than it should, by the last look."""
     signals: Signals = field(default_factory=Signals)
-    """What has been noticed since that look."""
+    """What has been noticed since the last look."""
     _told: int = field(default=-1)
 
     def observed(self, counts: Counts) -> None:

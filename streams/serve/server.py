@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ from schemas import topic
 from schemas.errors import ConfigError
 from streams.clock import Clock, wall_clock_us
 from streams.live import access, topics
-from streams.live.connection import warn_if_open
+from streams.live.connection import local, warn_if_open
 from streams.serve.api import Api
 from streams.serve.feed import Feed
 from streams.serve.keys import Keys
@@ -58,7 +57,10 @@ async def serve(settings: Settings, keys: Keys, partitions: int, context: ssl.SS
     try:
         at = await listener.begin(host, port, context)
         log.info("listening at %s; %d partitions of blocks to read", at, partitions)
-        _warn_if_readable(host, context)
+        if context is None and not local(settings.serve.listen):
+            log.warning(
+                "keys and decisions can be read on the way to %s (serve.certificate_file)", settings.serve.listen
+            )
         await asyncio.wait([reading, waiting], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await listener.end()
@@ -96,12 +98,3 @@ def tls(serve: ServeSettings) -> ssl.SSLContext | None:
         files = " with ".join(filter(None, (serve.certificate_file, serve.key_file)))
         raise ConfigError("serve.certificate_file", None, f"{files}: {reason}") from error
     return context
-
-
-def _warn_if_readable(host: str, context: ssl.SSLContext | None) -> None:
-    try:
-        loopback = ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if context is None and not loopback:
-        log.warning("keys and decisions can be read on the way to %s (serve.certificate_file)", host)

@@ -58,7 +58,7 @@ def audit(weir: Installation) -> list[Audit]:
 def test_flood_is_held_until_the_limit_is_raised(weir: Installation, capfd: pytest.CaptureFixture[str]) -> None:
     """Bad records up to the limit are dead letters; the flood behind is held, loudly, and keeps its worker alive.
 
-    Another partition goes on, a rebalance and a stop do not wait, and once the limit is raised everything is read.
+    Another partition goes on, a stop does not wait, and once the limit is raised everything is read.
     """
     configure(weir)
     weir.broker.send(weir.requests, [event(n) for n in range(GOOD)])

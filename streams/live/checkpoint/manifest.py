@@ -93,9 +93,9 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
     settled: int
     """Offset below which nothing waited for its model; at most ``upto``."""
     blobs: Annotated[tuple[Blob, ...], msgspec.Meta(min_length=1)]
-    outdated: tuple[str, ...] = ()
+    outdated: tuple[str, ...]
     """Keys of earlier owners and of blobs that no longer belong to it, which go once this record stands."""
-    partitions: int = 0
+    partitions: int
     """Of the activity topic: with another number actors belong to other partitions than their state."""
 
     @property

@@ -43,14 +43,11 @@ class Series:
     """An owner's checkpoints of one partition."""
 
     def __init__(
-        self, sender: Sender, partition: int, owner: Owner, outdated: tuple[str, ...] = (), partitions: int = 0
+        self, sender: Sender, partition: int, partitions: int, owner: Owner, outdated: tuple[str, ...] = ()
     ) -> None:
-        """Give the keys ``outdated`` tombstones once the first checkpoint stands.
-
-        ``partitions`` is how many the activity topic has; 0 leaves it unsaid.
-        """
-        self._partitions = partitions
-        self._sender, self._partition, self.owner, self._outdated = sender, partition, owner, outdated
+        """Write ``partition`` of so many; the keys ``outdated`` get tombstones once the first checkpoint stands."""
+        self._sender, self._partition, self._partitions = sender, partition, partitions
+        self.owner, self._outdated = owner, outdated
         self._blobs: dict[str, Blob] = {}
         self.manifest: Manifest | None = None
         """The last one that the broker has."""
@@ -69,9 +66,7 @@ class Series:
         self.whole_next = True
         written = await self._write(blobs, encoding)
         kept = {name: blob for name, blob in self._blobs.items() if name in names}
-        await self._finish(point, kept | written)
-        assert self.manifest is not None
-        return self.manifest
+        return await self._finish(point, kept | written)
 
     async def _write(self, blobs: Iterator[tuple[str, bytes]], encoding: Executor) -> dict[str, Blob]:
         written: dict[str, Blob] = {}
@@ -106,7 +101,7 @@ class Series:
             arrived[name] = Blob(name, self._parity(name), len(blob), checksum, offsets, widest)
         return arrived
 
-    async def _finish(self, point: Point, blobs: dict[str, Blob]) -> None:
+    async def _finish(self, point: Point, blobs: dict[str, Blob]) -> Manifest:
         sequence = 1 if self.manifest is None else self.manifest.sequence + 1
         left = (key for name, blob in self._blobs.items() if name not in blobs for key in blob.keys(self.owner))
         outdated = (*self._outdated, *left)
@@ -115,3 +110,4 @@ class Series:
         self._blobs, self.manifest, self.whole_next, self._outdated = blobs, manifest, False, ()
         if outdated:
             await self._sender.send([self._record(key, None) for key in outdated])
+        return manifest

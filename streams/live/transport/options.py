@@ -16,7 +16,7 @@ class FetchOptions:
     wait_ms: int = 30
     """How long the broker holds an answer back while it has less than `min_bytes`; Faust alone would say 1,500."""
     min_bytes: int = 1_000_000
-    """What is worth an answer before `wait_ms` is over: an answer for each record that comes costs more than they."""
+    """An answer comes before `wait_ms` is over once it has so much, or a partition's most: fewer and larger batches."""
     partition_bytes: int = 2_000_000
     """Asked for per partition and fetch. A larger record still arrives, alone."""
     response_bytes: int = 50_000_000

@@ -123,7 +123,7 @@ def test_auditing(caplog: pytest.LogCaptureFixture) -> None:
     assert [entry.kind for entry in entries] == [AuditKind.DEGRADED, AuditKind.RECOVERED]
     assert {(record.topic, record.key) for record in sent} == {(topic.AUDIT.name, b"worker:here:1")}
     assert caplog.messages == ["degraded: dead_letter_flood, source partitions held: 2", "no longer degraded"]
-    assert not tally.degraded
+    assert not auditing._condition.degraded
 
 
 def test_worker_name() -> None:

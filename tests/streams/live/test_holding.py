@@ -139,3 +139,17 @@ def test_rebalance_during_a_try(stage: Stage) -> None:
     stage.holding._begin = begin  # type: ignore[misc]  # it stands in for the stage
     stage.retry()
     assert (HERE in stage.holding, stage.resumed) == (True, [])
+
+
+def test_rebalance_while_another_is_tried(stage: Stage) -> None:
+    """A partition that went while others were tried is nobody's to try, nor to read on."""
+    stage.holding.hold(event(3, THERE), FLOOD)
+
+    async def begin(_: EventT[Batch]) -> bool:
+        stage.app.consumer_generation_id = 2
+        stage.holding.keeps(event(3, THERE, generation=2))
+        return True
+
+    stage.holding._begin = begin  # type: ignore[misc]  # it stands in for the stage
+    stage.retry()
+    assert (len(stage.holding), stage.resumed) == (0, [])

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 from faust.types import TP
 
 from schemas import topic
+from schemas.errors import StopError
 from streams.live import assessing
 from streams.live.assessing import Owned
 from streams.live.checkpoint.manifest import MANIFEST_CODEC, Manifest, Owner
+from streams.live.checkpoint.reading import Found
 from streams.live.checkpoint.writing import Series
 from streams.live.sending import Outgoing, Sender
 from streams.settings import CheckpointSettings, KafkaSettings, Settings
@@ -59,7 +63,7 @@ class Kept:
 
     def own(self) -> None:
         """Have partition 0 assigned: as a restore leaves it."""
-        series = Series(cast(Sender, self), 0, Owner(1, 1))
+        series = Series(cast(Sender, self), 0, 1, Owner(1, 1))
         self.stage.assessing._owned[0] = Owned(self.stage.new_assessor(0), 1, 10, series=series)
 
     def keep(self) -> None:
@@ -120,6 +124,17 @@ def test_a_torn_state_is_never_kept(kept: Kept, monkeypatch: pytest.MonkeyPatch)
     kept.keep()
     assert [one.upto for one in kept.manifests] == [12]
     assert kept.allowed == [(TP(ACTIVITY, 0), 12)]
+
+
+@pytest.mark.parametrize(("partitions", "refused"), [(1, False), (2, True)])
+def test_other_partitions_are_refused(kept: Kept, partitions: int, refused: bool) -> None:
+    """Actors of another number of partitions lie elsewhere: rather none goes on than each without its past."""
+    kept.stage.take(0, 12)
+    kept.keep()
+    (manifest,) = kept.manifests
+    found = Found(manifests=[msgspec.structs.replace(manifest, partitions=partitions)])
+    with pytest.raises(StopError, match="has 1 partitions and had 2") if refused else nullcontext():
+        kept.stage.assessing._require_same_partitions(found)
 
 
 def test_nothing_new_is_not_kept_again(kept: Kept) -> None:

@@ -1,7 +1,10 @@
 """The observe stage beside its agent: when a partition is idle, and batches that are too large for one message."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import pairwise
+from unittest import mock
 
 import faust
 import msgspec
@@ -12,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topic
+from schemas.errors import FloodError
 from streams.live import observing
 from streams.live.observing import LOOKS, MESSAGE_BYTES, Observing, halves, key_of
 from streams.live.tally import Tally
@@ -68,6 +72,46 @@ def test_not_idle(stage: Observing, states: dict[TP, PartitionState], state: Par
     """Behind its end, or while neither end nor position is known, a partition is never idle."""
     states[HERE] = state
     assert looks(stage, 3 * LOOKS) == [[]] * 3 * LOOKS
+
+
+def tell(stage: Observing, looks: int, answers: Sequence[bool] = ()) -> list[int]:
+    """Look so often; what was to be told. Where ``answers`` end all can be told."""
+    told: list[int] = []
+
+    def idle(_: str, __: int, position: int) -> bool:
+        told.append(position)
+        return len(told) > len(answers) or answers[len(told) - 1]
+
+    with mock.patch.object(stage._rounds.telling, "idle", idle):
+        for _ in range(looks):
+            asyncio.run(stage.tell_idle())
+    return told
+
+
+def test_another_assignment_looks_anew(stage: Observing, states: dict[TP, PartitionState]) -> None:
+    """What was to be told in the assignment before may not have been: it is told again, not in an hour."""
+    states[HERE] = AT_END
+    assert tell(stage, LOOKS) == [10]
+    stage._app.consumer_generation_id = 2
+    assert tell(stage, LOOKS - 1) == []
+    assert tell(stage, 1) == [10]
+
+
+def test_not_told_is_told_at_the_next_look(stage: Observing, states: dict[TP, PartitionState]) -> None:
+    """While a batch before the position is still to come nothing is told; then at once, and once."""
+    states[HERE] = AT_END
+    assert tell(stage, LOOKS + 9, answers=[False, False]) == [10, 10, 10]
+
+
+def test_what_clients_choose_is_no_flood(stage: Observing) -> None:
+    """Paths that are none are dead letters and hold nothing; as many records that are no JSON do."""
+    flawed = b'{"@timestamp":1790000000,"http.request.method":"GET","url.path":"/a\\u0000","user.id":"u"}'
+    for value, flood in ((flawed, False), (b"{", True)):
+        batch = Batch("http.requests", 0, 0, 5_000, [value] * 5_000)
+        observed = stage._observer.observe(batch)
+        assert len(observed.dead) == 5_000
+        with pytest.raises(FloodError, match="one of them: ") if flood else nullcontext():
+            stage._refuse_flood(observed)
 
 
 def test_in_hand(stage: Observing, states: dict[TP, PartitionState]) -> None:

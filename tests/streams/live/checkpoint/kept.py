@@ -60,7 +60,7 @@ class State:
 
     def series(self, term: int, generation: int, outdated: Iterable[str] = ()) -> Series:
         """Checkpoints of partition 0 by one owner."""
-        return Series(cast(Sender, self.sender), 0, Owner(term, generation), tuple(outdated))
+        return Series(cast(Sender, self.sender), 0, 2, Owner(term, generation), tuple(outdated))
 
     async def take_over(self, generation: int) -> Series:
         """Checkpoints by the next owner."""

@@ -13,7 +13,6 @@ import numpy as np
 from streams.pipeline.actors.memory import SIZES, WAYS, Memory
 from streams.pipeline.actors.store import PLACES, SLOTS, Actors
 from streams.pipeline.assess.assessor import Assessor
-from streams.pipeline.assess.release import Release
 from streams.pipeline.assess.roster import Roster
 from streams.pipeline.rows import join
 
@@ -54,7 +53,7 @@ def picture(assessor: Assessor) -> Picture:
     """Everything by name; two partitions are the same when their pictures are."""
     keys = assessor.actors.keys()
     found: Picture = dict(_actors(assessor.actors, keys))
-    found |= {f"rows that wait, {name}": values for name, values in _release(assessor.release, keys).items()}
+    found |= {f"rows that wait, {name}": values for name, values in _release(assessor, keys).items()}
     decider, learner, bounds = assessor.decider, assessor.learner, assessor.bounds
     found["open"] = [(int(keys[slot]), _plain(episode)) for slot, episode in decider._open.items()]
     found["blocked"] = [(int(keys[slot]), standing) for slot, standing in decider._blocked.items()]
@@ -113,11 +112,14 @@ def _remembered(memory: Memory, slot: int) -> tuple[int, int, bool, bytes]:
     return head % 8, swept, bool(memory.blocks.overflowed[slot]), entries
 
 
-def _release(release: Release, keys: np.ndarray[Any, Any]) -> Picture:
+def _release(assessor: Assessor, keys: np.ndarray[Any, Any]) -> Picture:
+    release = assessor.release
     found: Picture = {"course": (release._bound, release._let_go, release.late, release.duplicates)}
     for number, source in sorted(release._sources.items()):
         rows = join([held.rows for held in source.held])
-        columns = [keys[rows.slot].tobytes(), *(column.tobytes() for column in rows[1:])]
+        # A tier's number is the partition's own, as a slot is: the name says which one it is.
+        columns: list[object] = [keys[rows.slot].tobytes(), [assessor.tiers[tier] for tier in rows.tier.tolist()]]
+        columns += [getattr(rows, name).tobytes() for name in rows._fields if name not in ("slot", "tier")]
         found[f"source {number}"] = source.applied, source.watermark_us, source.idle, columns
     return found
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from schemas.block import Action, BlockMode, BlockStatus
+from schemas.block import Action, Block, BlockMode, BlockStatus
 from schemas.errors import RecordError
 from streams.pipeline.enforce.decisions import KEPT_US, OVERLAP_US, US, Cursor, Decisions
 from streams.pipeline.enforce.target import asked_network
@@ -159,11 +159,11 @@ class TestFold:
     @pytest.mark.parametrize(
         "after", [None, block(IP, 60, mode=BlockMode.SHADOW), block(IP, 60, status=BlockStatus.REVOKED)]
     )
-    def test_what_ends_a_block(self, after: object) -> None:
+    def test_what_ends_a_block(self, after: Block | None) -> None:
         """A tombstone, shadow mode or another status: it is deleted, with no time left, and nothing stands."""
         log = Log()
         log.say(0, IP, block(IP, 60))
-        log.say(10, IP, after)  # type: ignore[arg-type]
+        log.say(10, IP, after)
         decisions = log.read()
         answer = decisions.since(told_at(5, 1), VIEW, at(20))
         assert (answer.new, [(one.target.value, one.left_us) for one in answer.deleted]) == ([], [("203.0.113.7", 0)])

@@ -14,10 +14,14 @@ AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64)"
 WHOLE: Final[dict[str, object]] = {"user_agent.original": AGENT, "client.geo.country_iso_code": "NZ"}
 
 
+def group_of(name: str, of: tuple[str, ...]) -> Group:
+    """A group of these parts."""
+    return Group(name, of)  # type: ignore[arg-type]  # the parts are literals
+
+
 def combined(values: list[bytes], *of: str, name: str = "g", destinations: int = 4) -> list[Row]:
     """Sightings of the group called ``name`` of these parts."""
-    groups = [Group(name, of)]  # type: ignore[arg-type]  # the parts are literals
-    rows = rows_of(observe(values, destinations=destinations, groups=groups))
+    rows = rows_of(observe(values, destinations=destinations, groups=[group_of(name, of)]))
     return [row for row in rows if row.scope is Scope.COMBINATION]
 
 
@@ -55,7 +59,7 @@ def test_without_a_part_there_is_no_group(part: str, key: str) -> None:
     other = "tier" if part == "asn" else "asn"
     assert len(combined([record(WHOLE)], part, other)) == len(combined([record(WHOLE)], other, part)) == 1
     assert combined([record(WHOLE, [key])], part, other) == combined([record(WHOLE, [key])], other, part) == []
-    left = rows_of(observe([record(WHOLE, [key])], groups=[Group("g", (part, other))]))  # type: ignore[arg-type]
+    left = rows_of(observe([record(WHOLE, [key])], groups=[group_of("g", (part, other))]))
     assert left == rows_of(observe([record(WHOLE, [key])]))
 
 
