@@ -45,7 +45,7 @@ faults: $(READY) ## hurt workers and brokers again and again on real Kafka, comp
 lock: ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade: to the newest)
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@build/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra dev --extra demo \
+	@build/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra dev --extra demo --extra chart --extra sigma \
 		--generate-hashes --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
 clean: ## remove everything that make and the tests made, the environment too

@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.codec import MsgpackCodec
+
 VERSION: Final = 2
 PART_PROFILES: Final = 50_000
 """Profiles in one part; 12 bytes each, so that a part stays below a broker's default of 1 MB."""
@@ -51,3 +53,6 @@ class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def key(self) -> str:
         """Key on the topic: the same delta sent again replaces itself."""
         return f"{self.epoch}/{self.partition}/{self.part}"
+
+
+MODEL_CODEC: Final = MsgpackCodec(ModelDelta)

@@ -7,6 +7,7 @@ import faust
 
 from schemas import topic
 from schemas.errors import TransportError
+from schemas.model import MODEL_CODEC, ModelDelta
 from streams import config
 from streams.clock import Clock, wall_clock_us
 from streams.live import access, topics
@@ -14,10 +15,10 @@ from streams.live.assessing import Assessing
 from streams.live.auditing import Auditing, worker_name
 from streams.live.condition import Condition
 from streams.live.credentials import credentials
-from streams.live.model_feed import ModelFeed
 from streams.live.observing import Observing
 from streams.live.sending import Sender
 from streams.live.tally import Tally
+from streams.live.topic_feed import TopicFeed
 from streams.live.transport import FetchOptions, configure, register, stop_process
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.model.models import Models
@@ -126,5 +127,11 @@ def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: C
     def new_assessor(partition: int) -> Assessor:
         return Assessor(settings, detectors, models, revision, partition, partitions.requests)
 
-    feed = ModelFeed(settings.kafka, partitions.model)
+    name = access.name_of(topic.MODEL, settings)
+    feed = TopicFeed(settings.kafka, name, partitions.model, read_delta)
     return Assessing(app, new_assessor, feed, models, clock, tally, settings)
+
+
+def read_delta(_: bytes | None, value: bytes | None) -> ModelDelta | None:
+    """What a record of the model topic holds."""
+    return None if value is None else MODEL_CODEC.decode(value)

@@ -9,30 +9,25 @@ decision is sent; one that was sent just before a crash is sent again with the s
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
-import numpy as np
 from faust import Stream
 from faust.types import TP, AppT, EventT, Message, StreamT
 
 from schemas import topic
-from schemas.errors import StopError
-from schemas.model import ModelDelta
+from schemas.model import MODEL_CODEC, ModelDelta
 from streams.clock import Clock
-from streams.live.checkpoint.manifest import Owner
-from streams.live.checkpoint.reading import Found, StateReader
-from streams.live.checkpoint.restoring import restored_from
-from streams.live.checkpoint.writing import Point, Series
+from streams.live.checkpoint.reading import StateReader
 from streams.live.lateness import timely
-from streams.live.model_feed import CODEC, ModelFeed
+from streams.live.owned import Owned, Restorer, count_below
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
+from streams.live.topic_feed import TopicFeed
 from streams.live.transport import (
     Assigned,
     Beginning,
@@ -46,7 +41,7 @@ from streams.live.transport import (
 from streams.outputs.cloudevents import record_of
 from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.batch import Batch
-from streams.pipeline.checkpoint.snapshot import encode, restore, take
+from streams.pipeline.checkpoint.snapshot import encode, take
 from streams.pipeline.model.models import Models
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
@@ -61,42 +56,6 @@ LAST_SHARE: Final = 0.5
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Owned:
-    """One partition that this worker owns."""
-
-    assessor: Assessor
-    generation: int | None
-    """Of the assignment: the next one begins anew."""
-    silent_below: int
-    """Offset below which everything decided has been sent before."""
-    upto: int = 0
-    """Offset after the last message that the state holds."""
-    settled: int = 0
-    """Offset below which nothing waits for its model."""
-    series: Series | None = None
-    """Its checkpoints, if any are kept."""
-    moves: int = 0
-    """How often the state has changed: rows that wait are judged without a message, too."""
-    kept: tuple[Point, int] | None = None
-    """`mark` of the last one, or of the beginning."""
-    checkpoint_due_s: float = 0.0
-    """When the next one is due, by the monotonic clock."""
-    torn: bool = False
-    """What was decided is not sent yet, or never will be: such a state must not be kept."""
-    closed: bool = False
-    """The partition is about to go: nothing more is judged."""
-    waiting: deque[EventT[Batch]] = field(default_factory=deque)
-    """Batches that may hold sightings whose model is still due: not acknowledged."""
-    due_since: float | None = None
-    """When the oldest of them began to wait, by the monotonic clock."""
-
-    @property
-    def mark(self) -> tuple[Point, int]:
-        """Where the state stands: another one means another state."""
-        return Point(self.upto, self.settled), self.moves
-
-
 class Assessing:
     """The agent and the partitions it owns."""
 
@@ -104,7 +63,7 @@ class Assessing:
         self,
         app: AppT,
         new_assessor: Callable[[int], Assessor],
-        feed: ModelFeed,
+        feed: TopicFeed[ModelDelta],
         models: Models,
         clock: Clock,
         tally: Tally,
@@ -127,6 +86,7 @@ class Assessing:
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         options = TopicOptions(rewind=True, late_acks=True, begin=self.begin if self._interval_s else None)
         self._name = kafka.prefix + topic.ACTIVITY.name
+        self._restorer = Restorer(new_assessor, self._sender, self._name, models.partitions, self._judging)
         self.topic = batch_topic(app, self._name, options)
         if self._interval_s:
             on_last_call(app, self.last_call)
@@ -241,7 +201,7 @@ class Assessing:
                 for number, one in enumerate(assigned, 1):
                     if not self._is_current(generation):
                         break
-                    owned = await self._restore(reader, one, generation)
+                    owned = await self._restorer.restore(reader, one, generation)
                     if not self._is_current(generation):
                         break
                     # One after the other, lest all partitions are copied and written in the same second.
@@ -253,47 +213,6 @@ class Assessing:
         except Exception as error:  # noqa: BLE001 - Faust would start anew without state
             stop_process(error, f"{STAGE}, restoring")
         return beginnings
-
-    async def _restore(self, reader: StateReader, one: Assigned, generation: int | None) -> Owned:
-        partition, began = one.partition, time.monotonic()
-        found = await reader.find(partition)
-        self._require_same_partitions(found)
-        assessor: Assessor | None = None
-
-        async def fill(blobs: Mapping[str, bytes]) -> None:
-            nonlocal assessor
-            assessor = fresh = self._new_assessor(partition)
-            await asyncio.get_running_loop().run_in_executor(self._judging, restore, fresh, blobs)
-
-        manifest = await restored_from(reader, partition, found, one.first, fill)
-        owner = Owner(found.next_term, generation or 0)
-        series = Series(self._sender, partition, self._models.partitions, owner, found.outdated(owner))
-        if manifest is None or assessor is None:
-            owned = Owned(self._new_assessor(partition), generation, one.committed, one.first, one.first, series)
-            why = "no usable checkpoint" if found.records else "no checkpoint"
-            level = logging.WARNING if found.records or one.committed else logging.INFO
-            log.log(
-                level, "partition %d: %s: rebuilding from %d, silent below %d", partition, why, one.first, one.committed
-            )
-        else:
-            owned = Owned(assessor, generation, one.committed, manifest.upto, manifest.settled, series)
-            owned.due_since = None if manifest.settled == manifest.upto else time.monotonic()
-            what = f"{len(assessor.actors):,} actors at offset {manifest.upto} in {time.monotonic() - began:.2f} s"
-            log.info(
-                "partition %d: restored %s (term %d), silent below %d", partition, what, manifest.term, one.committed
-            )
-        owned.kept = owned.mark
-        return owned
-
-    def _require_same_partitions(self, found: Found) -> None:
-        """Raises `StopError` where the activity topic had another number of partitions at the last checkpoint."""
-        now = self._models.partitions
-        before = found.manifests[0].partitions if found.manifests else now
-        if before != now:
-            raise StopError(
-                f"topic {self._name} has {now} partitions and had {before}: actors would be parted from their state; "
-                "begin with new topics of activity and state, or go back"
-            )
 
     async def _keep(self) -> None:
         """Write checkpoints when they are due."""
@@ -384,11 +303,4 @@ class Assessing:
 
     @staticmethod
     def _delta(delta: ModelDelta) -> Outgoing:
-        return Outgoing(topic.MODEL.name, delta.key.encode(), CODEC.encode(delta), partition=0)
-
-
-def count_below(batch: Batch, offset: int) -> int:
-    """How many records of ``batch`` lie below ``offset``."""
-    if batch.offsets is None:
-        return max(0, min(offset - batch.lo, len(batch)))
-    return int(np.searchsorted(batch.offsets, offset))
+        return Outgoing(topic.MODEL.name, delta.key.encode(), MODEL_CODEC.encode(delta), partition=0)

@@ -15,10 +15,11 @@ from faust.types import TP, EventT, StreamT
 from schemas.actor import Actor
 from schemas.model import VERSION, ModelDelta
 from streams.live import assessing
-from streams.live.assessing import Assessing, Owned, count_below
-from streams.live.model_feed import ModelFeed
+from streams.live.assessing import Assessing
+from streams.live.owned import Owned, count_below
 from streams.live.sending import Outgoing
 from streams.live.tally import Tally
+from streams.live.topic_feed import TopicFeed
 from streams.live.transport import PartitionState, register
 from streams.pipeline.assess.assessor import Assessor, Outcome
 from streams.pipeline.assess.bounds import Turnover
@@ -113,7 +114,7 @@ def staged(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Stage:
     app = faust.App("assessing", broker="batch://localhost:9092")
     app.consumer_generation_id = 1
     made = Stage(app, Models(Settings().model, 1))
-    feed = cast(ModelFeed, SimpleNamespace(changed=made.changed, caught_up=made.caught_up, take=list))
+    feed = cast("TopicFeed[ModelDelta]", SimpleNamespace(changed=made.changed, caught_up=made.caught_up, take=list))
     made.caught_up.set()
     one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), settings)
     made.assessing = one

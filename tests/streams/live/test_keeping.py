@@ -14,10 +14,10 @@ from faust.types import TP
 from schemas import topic
 from schemas.errors import StopError
 from streams.live import assessing
-from streams.live.assessing import Owned
 from streams.live.checkpoint.manifest import MANIFEST_CODEC, Manifest, Owner
 from streams.live.checkpoint.reading import Found
 from streams.live.checkpoint.writing import Series
+from streams.live.owned import Owned
 from streams.live.sending import Outgoing, Sender
 from streams.settings import CheckpointSettings, KafkaSettings, Settings
 from tests.streams.live.test_assessing import ACTIVITY, Stage, staged
@@ -134,7 +134,7 @@ def test_other_partitions_are_refused(kept: Kept, partitions: int, refused: bool
     (manifest,) = kept.manifests
     found = Found(manifests=[msgspec.structs.replace(manifest, partitions=partitions)])
     with pytest.raises(StopError, match="has 1 partitions and had 2") if refused else nullcontext():
-        kept.stage.assessing._require_same_partitions(found)
+        kept.stage.assessing._restorer._require_same_partitions(found)
 
 
 def test_nothing_new_is_not_kept_again(kept: Kept) -> None:

@@ -1,33 +1,38 @@
-"""Reads everything that any partition has learned, from the beginning of the model topic."""
+"""Reads a whole topic from its beginning and on, for what every worker must know all of."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 
-from schemas import topic
-from schemas.codec import MsgpackCodec
-from schemas.model import ModelDelta
 from streams.live.connection import for_aiokafka
 from streams.live.transport import stop_process
 from streams.settings import KafkaSettings
 
-CODEC: Final = MsgpackCodec(ModelDelta)
 POLL_MS: Final = 200
 
+R = TypeVar("R")
 
-class ModelFeed(Service):
-    """A consumer without a group: every worker needs the whole topic."""
 
-    def __init__(self, settings: KafkaSettings, partitions: int) -> None:
-        """Read the topic's ``partitions``."""
+class TopicFeed(Service, Generic[R]):
+    """A consumer without a group."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        name: str,
+        partitions: int,
+        read: Callable[[bytes | None, bytes | None], R | None],
+    ) -> None:
+        """Read all ``partitions`` of the topic ``name``; ``read`` makes of key and value what is taken, if anything."""
         super().__init__()
-        self._deltas: list[ModelDelta] = []
+        self._found: list[R] = []
         self.changed = asyncio.Event()
-        """Set whenever deltas have come in; whoever waits for it clears it."""
-        self._numbers = [TopicPartition(settings.prefix + topic.MODEL.name, number) for number in range(partitions)]
-        self._settings = settings
+        """Set whenever records have come in; whoever waits for it clears it."""
+        self._numbers = [TopicPartition(name, number) for number in range(partitions)]
+        self._settings, self._name, self._make = settings, name, read
         self.caught_up = asyncio.Event()
         """Set when all that stood in the topic at the start has been read."""
 
@@ -44,23 +49,24 @@ class ModelFeed(Service):
         """Leave."""
         await self._consumer.stop()
 
-    def take(self) -> list[ModelDelta]:
+    def take(self) -> list[R]:
         """What has come in since the last call."""
-        deltas, self._deltas = self._deltas, []
-        return deltas
+        found, self._found = self._found, []
+        return found
 
     async def _read(self) -> None:
         try:
             while not self.should_stop:
                 await self._note_progress()
-                found = await self._consumer.getmany(timeout_ms=POLL_MS)
-                values = [record.value for records in found.values() for record in records if record.value is not None]
-                self._deltas += map(CODEC.decode, values)
-                if values:
+                polled = await self._consumer.getmany(timeout_ms=POLL_MS)
+                made = [self._make(record.key, record.value) for records in polled.values() for record in records]
+                taken = [one for one in made if one is not None]
+                if taken:
+                    self._found += taken
                     self.changed.set()
-        except Exception as error:  # noqa: BLE001 - without its model a worker would judge by an older one for ever
+        except Exception as error:  # noqa: BLE001 - a worker would go by what is out of date for ever
             if not self.should_stop:
-                stop_process(error, "reading the model")
+                stop_process(error, f"reading {self._name}")
 
     async def _note_progress(self) -> None:
         if not self.caught_up.is_set():
