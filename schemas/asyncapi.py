@@ -3,7 +3,20 @@
 from typing import Final
 
 from schemas.describe import RECORDS, Json, definitions_of
-from schemas.topic import ACTIVITY, ALERTS, AUDIT, BLOCKS, CATALOGUE, DEAD_LETTERS, MODEL, REQUESTS, Direction, Topic
+from schemas.topic import (
+    ACTIVITY,
+    ALERTS,
+    AUDIT,
+    BLOCKS,
+    CATALOGUE,
+    CONFIG,
+    DEAD_LETTERS,
+    MODEL,
+    OVERRIDES,
+    REQUESTS,
+    Direction,
+    Topic,
+)
 
 _BINDING_VERSION: Final = "0.5.0"
 _SCHEMA_REFERENCE: Final = "#/components/schemas/{name}"
@@ -83,6 +96,8 @@ _MESSAGES: Final = {
     BLOCKS.name: "block",
     DEAD_LETTERS.name: "deadLetter",
     AUDIT.name: "audit",
+    CONFIG.name: "config",
+    OVERRIDES.name: "override",
     ACTIVITY.name: "sightingBatch",
     MODEL.name: "modelDelta",
 }
@@ -105,7 +120,18 @@ def _messages() -> Json:
             headers=_reference("DeadLetter"),
             contentType="application/octet-stream",
         ),
-        "audit": _message(AUDIT, "What became of a worker.", payload=_reference("Audit"), headers=_CLOUD_EVENT),
+        "audit": _message(
+            AUDIT,
+            "What became of a worker, or what somebody changed.",
+            payload=_reference("Audit"),
+            headers=_CLOUD_EVENT,
+        ),
+        "config": _message(CONFIG, "One published configuration.", payload=_reference("PublishedConfig")),
+        "override": _message(
+            OVERRIDES,
+            "One override; a null value takes it back.",
+            payload={"oneOf": [_reference("Override"), {"type": "null"}]},
+        ),
         "sightingBatch": _packed(ACTIVITY, "Sightings in packed columns; read `schemas/sighting.py`."),
         "modelDelta": _packed(MODEL, "What one partition learned in one epoch; read `schemas/model.py`."),
     }

@@ -17,6 +17,38 @@ class AuditKind(StrEnum):
     """A worker does less than it should: it is behind, holds something back, or judges by what is out of date."""
     RECOVERED = "recovered"
     """Nothing of that is so any more."""
+    CHANGED = "changed"
+    """Somebody, or a brake, has changed what Weir does."""
+
+
+class ChangeOf(StrEnum):
+    """What was changed."""
+
+    CONFIG = "config"
+    """A revision was pushed or came into force, or one was refused."""
+    OVERRIDE = "override"
+    """An actor was blocked, unblocked or allowed."""
+    KILL_SWITCH = "kill_switch"
+    """All enforcement, or that of one detector, was stopped or let on."""
+    REVOKE = "revoke"
+    """All blocks of a config revision were taken back."""
+    BRAKE = "brake"
+    """A brake was tripped or let go by itself."""
+    KEY = "key"
+    """An enforcer's key was made or removed."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What was changed, from what to what, and why."""
+
+    of: ChangeOf
+    subject: str
+    """What exactly: ``scope:value`` of an actor, a revision, a detector, a name."""
+    before: str
+    """Empty where there was nothing."""
+    after: str
+    """Empty where nothing is left."""
+    reason: str
 
 
 class DegradedReason(StrEnum):
@@ -49,10 +81,12 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     time: Time
     """By the wall clock of who wrote it."""
     who: str
-    """Who acted, or whose state it is: ``worker:<host>:<process id>``."""
+    """Who acted, or whose state it is: ``worker:<host>:<process id>``, ``operator:<name>``."""
     causes: list[Cause]
     """All that hold now; none when it has recovered."""
     config: ConfigRevision
+    change: Change | None = None
+    """Of an entry that tells of one."""
 
 
 AUDIT_CODEC: Final = JsonCodec(Audit)

@@ -11,12 +11,14 @@ import msgspec
 
 from schemas.actor import Actor
 from schemas.alert import Alert, Members
-from schemas.audit import Audit, Cause
+from schemas.audit import Audit, Cause, Change
 from schemas.block import Block, Collateral
+from schemas.config_revision import PublishedConfig
 from schemas.dead_letter import OFFSET, PARTITION, DeadLetter
 from schemas.exposure import Exposure
 from schemas.finding import Finding
 from schemas.incident import Incident
+from schemas.override import Override
 from schemas.request import RequestEvent
 
 Json = dict[str, Any]
@@ -30,12 +32,14 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "block": Block,
     "dead_letter": DeadLetter,
     "audit": Audit,
+    "override": Override,
+    "config": PublishedConfig,
 }
 """Records that somebody outside reads or writes, by the stem of their schema's file."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (Actor, Members, Exposure, Collateral, Cause)
+_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (Actor, Members, Exposure, Collateral, Cause, Change)
 _DIGITS: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _ALSO_ACCEPTED: Final[dict[str, Json]] = {
     "http.response.status_code": _DIGITS,

@@ -71,14 +71,14 @@ AUDIT: Final = Topic(
 CONFIG: Final = Topic(
     name="weir.config.v1",
     direction=Direction.RECEIVE,
-    key="config",
+    key="time from which on it is in force/revision",
     cleanup=Cleanup.COMPACT,
     purpose="Revisions of the configuration.",
 )
 OVERRIDES: Final = Topic(
     name="weir.overrides.v1",
     direction=Direction.RECEIVE,
-    key="scope:value of the actor",
+    key="scope:value of the actor, kill_switch:detector, revoke:revision",
     cleanup=Cleanup.COMPACT,
     purpose="Operators' overrides with owner, reason and expiry.",
 )

@@ -9,11 +9,13 @@ from schemas.alert import ALERT_CODEC, AlertMode, AlertStatus, Severity
 from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action
 from schemas.codec import MsgpackCodec
+from schemas.config_revision import PUBLISHED_CODEC
 from schemas.dead_letter import DeadLetter, read_headers
 from schemas.describe import RECORDS
 from schemas.errors import StopError
 from schemas.finding import FINDING_CODEC
 from schemas.incident import INCIDENT_CODEC
+from schemas.override import OVERRIDE_CODEC, decode_override
 from schemas.request import decode_request, encode_request
 from schemas.sighting import SightingBatch
 from streams.pipeline.sightings import decode
@@ -34,9 +36,11 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "audit": (AUDIT_CODEC.decode, AUDIT_CODEC.encode),
     "alert": (ALERT_CODEC.decode, ALERT_CODEC.encode),
     "block": (BLOCK_CODEC.decode, BLOCK_CODEC.encode),
+    "config": (PUBLISHED_CODEC.decode, PUBLISHED_CODEC.encode),
     "dead_letter": (decode_dead_letter, encode_dead_letter),
     "finding": (FINDING_CODEC.decode, FINDING_CODEC.encode),
     "incident": (INCIDENT_CODEC.decode, INCIDENT_CODEC.encode),
+    "override": (decode_override, OVERRIDE_CODEC.encode),
     "request_event": (decode_request, encode_request),
 }
 every_record = pytest.mark.parametrize("stem", RECORDS)
@@ -50,10 +54,11 @@ def test_every_record_has_golden_ones() -> None:
 
 @every_record
 def test_golden_records_are_read_and_written_as_they_were(stem: str) -> None:
-    """Nothing of an old record is lost or changed by reading and writing it."""
+    """Nothing of an old record is lost or changed by reading and writing it; keys that came since are null."""
     decode, encode = CODECS[stem]
     for line in lines(f"{stem}.v1"):
-        assert json.loads(encode(decode(line))) == json.loads(line)
+        before, after = json.loads(line), json.loads(encode(decode(line)))
+        assert after == dict.fromkeys(after) | before
 
 
 @every_record

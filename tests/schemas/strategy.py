@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 
 from schemas.actor import Actor
 from schemas.alert import Alert, AlertMode, AlertStatus, Members, Severity
-from schemas.audit import Audit, AuditKind, Cause, DegradedReason
+from schemas.audit import Audit, AuditKind, Cause, Change, ChangeOf, DegradedReason
 from schemas.block import Action, Block, BlockMode, BlockStatus, Collateral
+from schemas.config_revision import PublishedConfig
 from schemas.dead_letter import DeadLetter
 from schemas.event_time import format_time
 from schemas.exposure import Exposure
 from schemas.finding import Finding
 from schemas.incident import Incident, IncidentStatus
+from schemas.override import Override, OverrideKind
 from schemas.request import RequestEvent
 from schemas.sighting import Progress, SightingBatch
 
@@ -97,6 +99,31 @@ audits = st.builds(
     who=texts,
     causes=st.lists(st.builds(Cause, reason=st.sampled_from(DegradedReason), detail=texts), max_size=4),
     config=revisions,
+    change=st.none()
+    | st.builds(Change, of=st.sampled_from(ChangeOf), subject=texts, before=texts, after=texts, reason=texts),
+)
+published = st.builds(
+    PublishedConfig,
+    id=ids,
+    revision=revisions,
+    text=texts,
+    in_force_from=times,
+    pushed_at=times,
+    who=texts,
+    reason=texts,
+)
+overrides = st.builds(
+    Override,
+    id=ids,
+    kind=st.sampled_from(OverrideKind),
+    owner=texts,
+    reason=texts,
+    since=times,
+    until=st.none() | times,
+    actor=st.none() | actors,
+    action=st.none() | st.sampled_from(Action),
+    detector=st.none() | texts,
+    config=st.none() | revisions,
 )
 dead_letters = st.builds(
     DeadLetter, topic=texts, partition=counts, offset=counts, exception=texts, message=texts, stage=texts

@@ -10,9 +10,11 @@ from schemas.alert import ALERT_CODEC, Alert, Severity
 from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action, Block, decode_block
 from schemas.codec import JsonCodec, MsgpackCodec
+from schemas.config_revision import PUBLISHED_CODEC
 from schemas.errors import RecordError
 from schemas.finding import FINDING_CODEC, Finding
 from schemas.incident import INCIDENT_CODEC
+from schemas.override import OVERRIDE_CODEC
 from schemas.sighting import SightingBatch
 from tests.schemas import strategy
 
@@ -21,10 +23,12 @@ JSON_RECORDS: list[tuple[JsonCodec[Any], st.SearchStrategy[Any]]] = [
     (ALERT_CODEC, strategy.alerts),
     (AUDIT_CODEC, strategy.audits),
     (BLOCK_CODEC, strategy.blocks),
+    (PUBLISHED_CODEC, strategy.published),
     (FINDING_CODEC, strategy.findings),
     (INCIDENT_CODEC, strategy.incidents),
+    (OVERRIDE_CODEC, strategy.overrides),
 ]
-NAMES = ["alert", "audit", "block", "finding", "incident"]
+NAMES = ["alert", "audit", "block", "config", "finding", "incident", "override"]
 json_records = pytest.mark.parametrize(("codec", "records"), JSON_RECORDS, ids=NAMES)
 
 
