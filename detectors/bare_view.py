@@ -38,7 +38,7 @@ from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanat
 from detectors.core.model import Model
 from schemas.sighting import Kind
 
-Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.1, lt=1.0)]
 TAKEN_BARE: Final = 0.95
 """Share of a scraper's views that are bare."""
 FEW: Final = 50.0
@@ -57,7 +57,7 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
     cap: Annotated[float, msgspec.Meta(ge=0.0)] = 5.0
     mix: Share = 0.3
-    """Share of the scraper's side mixed into the honest one; more is more cautious."""
+    """Share of the scraper's side mixed into the honest one; more is more cautious, and a tenth the least."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 

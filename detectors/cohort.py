@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import in_place
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
+from detectors.core.floor import GroupNats
 from detectors.core.group import (
     ANONYMOUS,
     BARE_ACCOUNT,
@@ -88,19 +89,19 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.cohort]``."""
 
-    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 14.0
-    """Evidence in natural logarithms that an alert on a group needs."""
+    limit: GroupNats = 14.0
+    """Evidence in natural logarithms that an alert on a group needs; 10 at least."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.215
-    members_min: Count = 3
-    """Members that have to add to the evidence."""
-    profiles_min: Count = 10
-    """Profiles that have to add to it."""
+    members_min: Annotated[int, msgspec.Meta(ge=2)] = 3
+    """Members that have to add to the evidence: one alone is no group."""
+    profiles_min: Annotated[int, msgspec.Meta(ge=5)] = 10
+    """Profiles that have to add to it; two people share a few by chance."""
     people_max: Annotated[int, msgspec.Meta(ge=0)] = 2
     """A block is refused above so many members that look like people, and above `people_share`."""
     people_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
     """Of all members of the last day or two."""
     mix: Share = 0.5
-    """Share of the scraper's side mixed into the honest one; more is more cautious."""
+    """Share of the scraper's side mixed into the honest one; more is more cautious, and a tenth the least."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
     suspect_nats: Nats = 7.0
     """A member of a group that was found starts with the evidence of its group, as much as a trait is worth."""

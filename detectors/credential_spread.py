@@ -69,22 +69,20 @@ STEP: Final = 1 / 8192
 """Unit of the sums that are kept as whole numbers."""
 GOLDEN: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 
-Addresses = Annotated[int, msgspec.Meta(ge=2, le=PLACES)]
-
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.credential_spread]``."""
 
     cap: Annotated[float, msgspec.Meta(ge=0.0)] = float("inf")
     limit: Annotated[float, msgspec.Meta(ge=7.0)] = 15.0
-    """Evidence in natural logarithms that an alert needs."""
+    """Evidence in natural logarithms that an alert needs; 7 is one honest person in a thousand."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.2
-    addresses: Addresses = 8
-    """Addresses within five minutes at which a credential is spoken of."""
-    networks: Addresses = 6
-    """Likewise of networks that are known."""
-    countries: Addresses = 4
-    """Likewise of countries."""
+    addresses: Annotated[int, msgspec.Meta(ge=4, le=PLACES)] = 8
+    """Addresses within five minutes at which a credential is spoken of; a telephone between two networks has three."""
+    networks: Annotated[int, msgspec.Meta(ge=4, le=PLACES)] = 6
+    """Likewise of networks that are known; at home, under way and behind a VPN are three."""
+    countries: Annotated[int, msgspec.Meta(ge=3, le=PLACES)] = 4
+    """Likewise of countries; a VPN makes them two."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 

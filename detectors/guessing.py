@@ -32,7 +32,7 @@ from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanat
 from detectors.core.model import Model
 from schemas.sighting import Flag, Kind
 
-Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.1, lt=1.0)]
 GUESSER: Final = 0.4
 """Share of a guesser's first requests that miss."""
 HONEST: Final = 0.03
@@ -51,11 +51,11 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.guessing]``."""
 
     limit: Annotated[float, msgspec.Meta(ge=6.0)] = 12.0
-    """Evidence in natural logarithms that an alert needs: 12 misses in a row."""
+    """Evidence in natural logarithms that an alert needs: 12 misses in a row; nobody mistypes six."""
     block_ratio: Ratio = 1.5
     cap: Nats = 30.0
     mix: Share = 0.3
-    """Share of the guesser's side mixed into the honest one; more is more cautious."""
+    """Share of the guesser's side mixed into the honest one; more is more cautious, and a tenth the least."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 

@@ -29,6 +29,7 @@ from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.evidence import SUM_COLUMNS, add_up
+from detectors.core.floor import PersonNats
 from detectors.core.model import PEAK_STEP, PEAKS, Model
 from detectors.core.rarity import Share, ratios
 from schemas.sighting import Flag
@@ -39,8 +40,9 @@ DAY_US: Final = 86_400 * US
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.long_tail]``."""
 
-    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
-    """Evidence in natural logarithms that an alert on a person needs: 1 in 10,000 honest simulated account-days."""
+    limit: PersonNats = 19.3
+    """Evidence in natural logarithms that an alert on a person needs: 1 in 10,000 honest simulated account-days; below
+    12 it would be more than one in some two hundred."""
     budget: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     """Honest principals a day that may be alerted on by this alone: once days enough are known, the limit follows from
     them; 0 leaves it at ``limit``."""
@@ -48,7 +50,7 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     searching_tiers: tuple[str, ...] = ()
     """Account tiers whose work it is to look for the unknown (recruiters): not judged."""
     mix: Share = 0.5
-    """Share of the scraper's side mixed into the honest one; more is more cautious."""
+    """Share of the scraper's side mixed into the honest one; more is more cautious, and a tenth the least."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
 
 

@@ -82,7 +82,7 @@ IMPORT, ALPHABET, NUMBERS, HITS, TRAITS, NATS, DAY_NUMBERS, DAY_SHOWN = range(8)
 NAMES: Final = ("import_order", "alphabet", "numbers", "hits", "traits", "nats", "looked_up_day", "shown_day")
 """Columns of what is reckoned: six of evidence in nats, then what the limits of a day count."""
 
-Shown = Annotated[int, msgspec.Meta(ge=2, le=50_000)]
+Shown = Annotated[int, msgspec.Meta(ge=1_000, le=50_000)]
 
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
@@ -92,8 +92,8 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     limit: Annotated[float, msgspec.Meta(gt=TRAITS_CAP)] = 12.0
     """Evidence in natural logarithms that an alert needs."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.5
-    looked_up_day: Annotated[int, msgspec.Meta(ge=2, le=50_000)] = 2_000
-    """Numbers looked up in a day at which a principal is spoken of."""
+    looked_up_day: Annotated[int, msgspec.Meta(ge=500, le=50_000)] = 2_000
+    """Numbers looked up in a day at which a principal is spoken of; who brings an address book along has hundreds."""
     shown_day: Shown = 2_000
     """Likewise profiles in results of searches and lists; who does not live from searching sees fewer than 1,000."""
     tiers: Mapping[str, Shown] = {}

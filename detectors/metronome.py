@@ -67,8 +67,8 @@ COARSE: Final = round(STEP * float(np.log(20 * US / TOGETHER_US)))
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.metronome]``."""
 
-    limit: Annotated[float, msgspec.Meta(ge=5.0)] = 12.0
-    """Evidence in natural logarithms that an alert needs; 35 is the most there is."""
+    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 12.0
+    """Evidence in natural logarithms that an alert needs; 35 is the most there is, 7 an honest person in a thousand."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.5
     cap: Annotated[float, msgspec.Meta(ge=0.0)] = float("inf")
 

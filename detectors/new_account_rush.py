@@ -27,7 +27,6 @@ from detectors.core.model import Model
 from detectors.core.peak import PLACES, Tails, tails, windows
 from schemas.actor import Scope
 
-Limit = Annotated[int, msgspec.Meta(ge=1)]
 SPANS: Final = (Span.HOUR, Span.DAY)
 TABLES: Final = ("hours", "days")
 YOUNG_S: Final = 7 * 86_400
@@ -43,9 +42,9 @@ YOUTH_BESIDE: Final = 3.0
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.new_account_rush]``."""
 
-    hour: Limit = 150
-    """First contacts within an hour at which a young account is spoken of."""
-    day: Limit = 400
+    hour: Annotated[int, msgspec.Meta(ge=75)] = 150
+    """First contacts within an hour at which a young account is spoken of; at least what busy people have."""
+    day: Annotated[int, msgspec.Meta(ge=150)] = 400
     """Likewise within a day."""
     cap: Annotated[float, msgspec.Meta(ge=0.0)] = RUSH_CAP + YOUTH
 

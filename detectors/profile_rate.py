@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns, Span
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
+from detectors.core.floor import PerDay, PerHour, PerMinute, TenMinutes
 from detectors.core.model import Model
 from detectors.core.peak import PLACES, Tails, tails, windows
 from detectors.core.peer import CLASSES, classes_of
 from schemas.actor import Scope
 from schemas.sighting import Kind
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
 _ACCOUNT: Final = int(Scope.ACCOUNT)
 _TIERS_AT: Final = max(Scope) + 1
 TABLES: Final = {"ten_minutes": Span.TEN_MINUTES, "hours": Span.HOUR, "days": Span.DAY}
@@ -40,12 +40,15 @@ TABLES: Final = {"ten_minutes": Span.TEN_MINUTES, "hours": Span.HOUR, "days": Sp
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Distinct profiles in each window at which an actor is spoken of; 0 sets no limit."""
+    """Distinct profiles in each window at which an actor is spoken of; 0 sets no limit.
 
-    minute: Count = 0
-    ten_minutes: Count = 0
-    hour: Count = 0
-    day: Count = 0
+    Lower than what a busy person looks at is refused, see `core.floor`.
+    """
+
+    minute: PerMinute = 0
+    ten_minutes: TenMinutes = 0
+    hour: PerHour = 0
+    day: PerDay = 0
 
     def row(self) -> list[float]:
         """Limits in the order of `Span`, infinite where there is none."""

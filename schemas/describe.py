@@ -70,7 +70,7 @@ def definitions_of(records: Iterable[type[msgspec.Struct]], reference: str) -> d
 
 def _describe(struct: type[msgspec.Struct], schema: Json) -> None:
     """Add what msgspec does not know: docstrings of fields, and what only the decoder accepts."""
-    documented = dict(_docstrings(struct))
+    documented = dict(docstrings_of(struct))
     for item in msgspec.structs.fields(struct):
         listed = schema["properties"][item.encode_name]
         if item.encode_name in _ALSO_ACCEPTED:
@@ -86,7 +86,7 @@ def _given(name: str) -> Json:
     return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 
-def _docstrings(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+def docstrings_of(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
     """Fields of a struct with the strings that stand below them."""
     tree = ast.parse(dedent(inspect.getsource(struct))).body[0]
     assert isinstance(tree, ast.ClassDef)

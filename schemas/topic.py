@@ -105,3 +105,21 @@ STATE: Final = Topic(
 )
 
 CATALOGUE: Final = (REQUESTS, ALERTS, BLOCKS, DEAD_LETTERS, AUDIT, CONFIG, OVERRIDES, ACTIVITY, MODEL, STATE)
+
+ALERTS_OCSF: Final = Topic(
+    name="weir.alerts.ocsf.v1",
+    direction=Direction.SEND,
+    key="id of the incident",
+    cleanup=Cleanup.DELETE,
+    purpose="The alerts once more, as Detection Findings of OCSF.",
+)
+ALERTS_ECS: Final = Topic(
+    name="weir.alerts.ecs.v1",
+    direction=Direction.SEND,
+    key="id of the incident",
+    cleanup=Cleanup.DELETE,
+    purpose="The alerts once more, in the Elastic Common Schema.",
+)
+
+FORMATS: Final = {"ocsf": ALERTS_OCSF, "ecs": ALERTS_ECS}
+"""Topics that exist where ``notify.formats`` names them."""

@@ -14,10 +14,14 @@ import msgspec
 
 from detectors.core.contract import Detector, DetectorConfig
 from detectors.core.discovery import classes
+from detectors.core.floor import below
 from schemas.actor import Scope
 from schemas.errors import ConfigError
 from schemas.mode import Mode
-from streams.settings import Group, SecuritySettings, Settings
+from streams.inputs.zone import zone_of
+from streams.notify import setting as notify
+from streams.section import DECIDING, mode_of
+from streams.settings import Group, InputSettings, SecuritySettings, Settings
 
 PREFIX: Final = "WEIR_"
 DEFAULTS: Final = "defaults"
@@ -26,6 +30,10 @@ CHANGE: Final = "--set"
 _PATH: Final = re.compile(r"(.*?) - at `(?:key in )?\$\.?(.*?)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(.+?)`")
 _TOML_PLACE: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+_PARTS: Final = re.compile(r"[={}\[\],]")
+DOTS_MAX: Final = 100
+"""Far more than any key has, and any text that stands between two signs of TOML."""
 
 SUBSCRIBER_BITS: Final = 64
 """Of an IPv6 address: who has one has all that share these."""
@@ -58,8 +66,11 @@ def parse(
         ConfigError: it is no TOML, or a key is unknown, of a wrong type or out of range; nothing of it is in force.
     """
     text = text.removeprefix("\ufeff")
+    _refuse_depth(text, file)
     try:
         table: Table = tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(file, None, "nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         found = _TOML_PLACE.fullmatch(str(error))
         line = int(found[2] or len(text.splitlines())) if found else None
@@ -81,29 +92,17 @@ def parse(
 def revision(settings: Settings, mode: Mode | None = None) -> str:
     """Digest of the effective settings that decisions name, and of the ``mode`` of all detectors if one was asked for.
 
-    Where the broker is and how it is read changes no decision and does not count; nor does what is held or not sent.
+    What is a process's own (`section.OWN`) changes no decision and does not count; nor does what is held or not sent.
     """
     unsent = msgspec.structs.replace(settings.policy, block_age_max_s=0, lag_max_s=0)
-    same = msgspec.structs.replace(
-        settings,
-        kafka=type(settings.kafka)(),
-        serve=type(settings.serve)(),
-        checkpoint=type(settings.checkpoint)(),
-        dead_letters=type(settings.dead_letters)(),
-        policy=unsent,
-    )
+    same = {name: getattr(settings, name) for name in DECIDING} | {"policy": unsent}
     text = msgspec.json.encode([same, mode], order="sorted")
     return f"sha256:{hashlib.sha256(text).hexdigest()[:16]}"
 
 
 def detectors(settings: Settings, mode: Mode | None = None) -> list[tuple[Detector[DetectorConfig], Mode]]:
     """All detectors with their mode in force, under the ceiling; ``mode`` replaces that of every detector."""
-    chosen = []
-    for name, kind in classes().items():
-        config = settings.detectors[name]
-        wanted = mode or config.mode or settings.mode.default
-        chosen.append((kind(config), min(wanted, settings.mode.ceiling, key=lambda m: m.rank)))
-    return chosen
+    return [(kind(settings.detectors[name]), mode_of(settings, name, mode)) for name, kind in classes().items()]
 
 
 def _settings(table: Table) -> Settings:
@@ -123,11 +122,22 @@ def _settings(table: Table) -> Settings:
     for place, bot in enumerate(settings.bots):
         for number, text in enumerate(bot.ranges):
             _check_range(text, f"bots[{place}].ranges[{number}]")
+    _check_input(settings.input)
     _check_security(settings.kafka.security)
+    notify.check(settings.notify)
     if settings.policy.cooldown_s > settings.policy.incident_close_s:
         reason = "longer than incident_close_s: an incident would be closed while its findings go on"
         raise msgspec.ValidationError(f"{reason} - at `$.policy.cooldown_s`")
     return msgspec.structs.replace(settings, detectors=configs)
+
+
+def _check_input(settings: InputSettings) -> None:
+    for number, text in enumerate(settings.trusted_proxies):
+        _network(text, f"input.trusted_proxies[{number}]")
+    try:
+        zone_of(settings.zone)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"{error} - at `$.input.zone`") from error
 
 
 def _check_security(security: SecuritySettings) -> None:
@@ -158,6 +168,13 @@ def _refuse_secrets(table: Table, file: str, text: str, changes: Mapping[str, ob
             raise ConfigError(file, line_of(text, key.split(".")), reason)
 
 
+def _refuse_depth(text: str, file: str) -> None:
+    """Refuse keys of so many parts that reading them takes all memory: it grows with the square of their number."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if any(part.count(".") > DOTS_MAX for part in _PARTS.split(line.partition("#")[0])):
+            raise ConfigError(file, number, "nested too deeply")
+
+
 def variable_of(key: str) -> str:
     """Name of the environment variable of a dotted key."""
     return PREFIX + key.upper().replace(".", "__")
@@ -165,10 +182,18 @@ def variable_of(key: str) -> str:
 
 def _detector(name: str, kind: type[Detector[DetectorConfig]], section: object) -> DetectorConfig:
     try:
-        return msgspec.convert(section, kind.Config, strict=False)
+        read = msgspec.convert(section, kind.Config, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         raise msgspec.ValidationError(f"{reason} - at `$.detectors.{name}{path.rstrip('`')}`") from error
+    require_floors(name, read)
+    return read
+
+
+def require_floors(name: str, read: DetectorConfig) -> None:
+    """Raises `msgspec.ValidationError` where a limit of the detector ``name`` lies below its floor."""
+    for path, expected in below(read):
+        raise msgspec.ValidationError(f"{expected}: ordinary people would trip it - at `$.detectors.{name}{path}`")
 
 
 def _check_actor(actor: str, path: str) -> None:

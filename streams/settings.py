@@ -11,6 +11,7 @@ import msgspec
 
 from detectors.core.contract import DetectorConfig
 from schemas.mode import Mode
+from streams.notify.setting import NotifySettings
 
 _MOST: Final = 10**12  # in microseconds still a number of 64 bits
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
@@ -30,6 +31,11 @@ class ModeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No detector goes above it."""
     default: Mode = Mode.SHADOW
     """Mode of a detector without a mode of its own."""
+    enforce_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 1.0
+    """Share of actors against whom anything is enforced, for a gradual start; of the others what would be is shown.
+
+    Who belongs to it follows from the actor alone, and whoever does still does at any larger share.
+    """
 
 
 class Surface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,11 +96,22 @@ class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What its user agent contains, whatever the case of ASCII letters; any when absent."""
 
 
+InputFormat = Literal[
+    "auto", "canonical", "clf", "nginx", "apache", "haproxy", "envoy", "traefik", "caddy", "alb", "cloudfront",
+    "cloudflare", "ocsf", "otlp",
+]  # fmt: skip
+
+
 class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[input]``: what is consumed and how its time is read."""
 
     topic: Name = "http.requests"
-    format: Literal["canonical"] = "canonical"
+    format: InputFormat = "auto"
+    """What records are; ``auto`` tells it of each by itself (`streams/inputs`)."""
+    trusted_proxies: tuple[Name, ...] = ()
+    """Ranges of addresses whose word on who asked them is taken (X-Forwarded-For), from the right."""
+    zone: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Of times that name none, as HAProxy's: ``UTC``, ``+02:00`` or ``Europe/Berlin``; empty refuses such records."""
     allowed_lateness_ms: NotNegative = 500
     """How long a sighting waits for earlier ones; later ones are judged at once and counted as late."""
     idle_after_ms: Positive = 2000
@@ -105,10 +122,21 @@ class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Likewise one that is farther ahead: a clock that runs ahead would drag the watermark with it."""
     record_max_bytes: Positive = 1_000_000
     """A longer record is a dead letter."""
+    unpacked_max_bytes: Positive = 8_000_000
+    """Likewise one that is compressed and would be longer than this."""
 
 
 FilePath = Annotated[str, msgspec.Meta(max_length=4096)]
 Protocol = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+
+
+class EnrichSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[enrich]``: where addresses belong, if the record does not say so, by local files (.mmdb)."""
+
+    asn_file: FilePath = ""
+    """As GeoLite2-ASN, DB-IP lite and IPinfo lite have it; empty knows only the ASNs that records name."""
+    country_file: FilePath = ""
+    """Likewise of countries."""
 
 
 class SecuritySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,6 +210,28 @@ class ServeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """While the broker cannot be asked, what was complete is served for so long, then 503 (wall clock)."""
 
 
+class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[metrics]``: where a worker or `weir serve` shows metrics and health."""
+
+    listen: Annotated[str, msgspec.Meta(pattern=r"^(\S+:[0-9]{1,5})?$", max_length=300)] = ""
+    """Address and port; empty shows nothing. Nobody is asked for a name there: keep it on loopback, or where Prometheus
+    alone gets. Each process of a machine needs a port of its own (``WEIR_METRICS__LISTEN``)."""
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``: how a worker and `weir serve` write their logs."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto`` writes lines for people on a terminal and JSON elsewhere."""
+
+
+class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[watch]``: `weir watch`, on one machine and without Kafka."""
+
+    state: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] = "weir-state"
+    """Directory of what is known: a checkpoint every `checkpoint.interval_s`, what was learned, alerts and blocks."""
+
+
 class CheckpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[checkpoint]``: how what assess remembers is kept."""
 
@@ -203,11 +253,27 @@ class DeadLetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """A held partition is tried again so often (wall clock)."""
 
 
+class ScopeMaxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[policy.scope_max_s]``: no block, throttle or challenge on an actor of a scope lasts longer, in seconds.
+
+    The more people may stand behind an actor of the scope, and the sooner it passes to somebody else, the shorter.
+    """
+
+    account: Positive = 86_400
+    session: Positive = 86_400
+    ip: Positive = 14_400
+    net: Positive = 3_600
+    asn: Positive = 3_600
+    fingerprint: Positive = 14_400
+    fingerprint_asn: Positive = 14_400
+    combination: Positive = 14_400
+
+
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[policy]``: what a finding leads to."""
 
     cooldown_s: Positive = 900
-    """An incident is updated at most so often, or once a block where that is shorter, unless it becomes more severe."""
+    """An incident is updated at most so often, or twice a block where that is shorter, unless it gets more severe."""
     incident_close_s: Positive = 14_400
     """An incident without a finding for so long is closed."""
     block_s: Positive = 3_600
@@ -216,6 +282,8 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who comes back after a block and goes on is blocked for so many times as long, and up to a tenth more."""
     block_max_s: Positive = 86_400
     """No block lasts longer, the tenth apart."""
+    scope_max_s: ScopeMaxSettings = ScopeMaxSettings()
+    """Nor longer than this, by scope."""
     block_memory_s: Positive = 14 * 86_400
     """A block that ended so long ago is forgotten."""
     accounts_max: NotNegative = 2
@@ -232,6 +300,16 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A worker is degraded while it judges events that are older than this (wall clock); 0 sets no limit."""
     session_share: Annotated[float, msgspec.Meta(gt=0.5, le=1.0)] = 0.8
     """A session that carries this share of an account's evidence is blocked in its place, if there are others."""
+    throttle_after_s: Positive = 900
+    """A challenge that has stood for so long while findings go on becomes a throttle, unless it becomes a block."""
+    blocks_per_minute_max: Positive = 300
+    """A brake: above so many new blocks a minute, over all partitions, nothing new is enforced for `brake_s`."""
+    blocked_share_max: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.05
+    """Likewise above this share of a partition's active accounts (24 h) that are blocked, from 20 of them on; 1 sets no
+    limit."""
+    brake_s: Positive = 900
+    """How long a brake holds from when it was last tripped: what would be enforced is shown and alerted on meanwhile,
+    what stands goes on."""
 
 
 class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -241,13 +319,13 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Honest principals a day that the sum may alert on: the limits follow from the fitted tail of honest days."""
     block_budget: PositiveNumber = 0.02
     """Likewise blocked."""
-    limit: Annotated[float, msgspec.Meta(ge=7.0)] = 19.3
-    """Evidence that an alert needs while no tail is fitted: 1 in 10,000 honest simulated account-days."""
-    block_limit: Annotated[float, msgspec.Meta(ge=7.0)] = 23.5
-    """Likewise a block: 1 in 100,000."""
-    floor: Annotated[float, msgspec.Meta(ge=7.0)] = 12.0
+    limit: Annotated[float, msgspec.Meta(ge=12.0)] = 19.3
+    """Evidence that an alert needs while no tail is fitted: 1 in 10,000 honest simulated account-days, at 12 in 200."""
+    block_limit: Annotated[float, msgspec.Meta(ge=14.0)] = 23.5
+    """Likewise a block: 1 in 100,000; at 14 1 in 500."""
+    floor: Annotated[float, msgspec.Meta(ge=10.0)] = 12.0
     """Evidence below which no fitted limit of an alert may fall."""
-    block_floor: Annotated[float, msgspec.Meta(ge=7.0)] = 18.0
+    block_floor: Annotated[float, msgspec.Meta(ge=14.0)] = 18.0
     """Likewise of a block: in a small crowd the tail of honest days is known too little to go lower."""
     until_fitted: Mode = Mode.SHADOW
     """How far the sum may go while no tail is fitted to the deployment's own people."""
@@ -305,8 +383,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bots: tuple[Bot, ...] = ()
     groups: Annotated[tuple[Group, ...], msgspec.Meta(max_length=GROUPS_MAX)] = ()
     input: InputSettings = InputSettings()
+    enrich: EnrichSettings = EnrichSettings()
     kafka: KafkaSettings = KafkaSettings()
     serve: ServeSettings = ServeSettings()
+    notify: NotifySettings = NotifySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    watch: WatchSettings = WatchSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     policy: PolicySettings = PolicySettings()

@@ -25,6 +25,7 @@ from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
+from tests.low import low
 
 TOPIC: Final = "http.requests"
 HALF_DAY: Final = Plan(
@@ -38,7 +39,7 @@ HALF_DAY: Final = Plan(
     other_ratio=0.0,
 )
 """Half a day of people, then half a day with every kind of scraper: 11,000 views and searches."""
-QUICK: Final = config.parse(
+QUICK: Final = low(
     "[model]\nlearning_s = 36000\ntaste_half_life = 1000\nmembers = 3000\n"
     "[detectors.profile_rate.account]\nhour = 200\n"
     "[detectors.long_tail]\nlimit = 8\n[detectors.cohort]\nlimit = 8\n"

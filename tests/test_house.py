@@ -30,6 +30,8 @@ FAUST: Final = frozenset({
     "streams/live/assessing.py",
     "streams/live/credentials.py",
     "streams/live/holding.py",
+    "streams/live/listening.py",
+    "streams/live/measuring.py",
     "streams/live/observing.py",
     "streams/live/owned.py",
     "streams/live/rounds.py",

@@ -143,7 +143,8 @@ def _fuse(
         fused_us[p] = max(fused_us[p], time_us[i])
         before = float(whole[p])
         for d in range(detectors):
-            sums[p, d] = min(max(nats[d, i], 0.0), caps[d]) if moved[d, i] else sums[p, d] * fade
+            # What was kept may lie above a cap that has been lowered since.
+            sums[p, d] = min(max(nats[d, i], 0.0) if moved[d, i] else sums[p, d] * fade, caps[d])
         _add_up(sums[p], ranks, traits, reading, largest, named, total[i], parts[i])
         gain[i] = max(total[i, 0] - before, 0.0)
         whole[p] = total[i, 0]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from detectors.core.popularity import Popularity
 
-Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.1, lt=1.0)]
 UNIFORM_SHARE: Final = 0.9
 """The scraper's picks are uniform but for a tenth, so that no popular profile clears it."""
 

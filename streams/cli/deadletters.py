@@ -119,7 +119,7 @@ def list_letters(
     if show is not None:
         print_letter(one(box, show), as_json=as_json)
         return
-    newest, reasons = newest_of(box.letters(), Choice(reason, since), limit or 50)
+    newest, reasons = newest_of(box.letters(since), Choice(reason, since), limit or 50)
     if as_json:
         print_json({"letters": newest, "reasons": dict(reasons.most_common())})
     else:
@@ -143,7 +143,7 @@ def replay_letters(
     config_file: Path | None,
     as_json: bool,
 ) -> int:
-    """Send dead letters again to the topic and partition that they came from, the oldest first.
+    """Send dead letters again to the topic and partition that they came from: in the order they had there.
 
     Key, value and original headers are untouched; the timestamp is that of the letter. One run sends a record once,
     the next run sends it again: --since and --reason say which. What fails again is a new dead letter. Exit status 1
@@ -151,7 +151,7 @@ def replay_letters(
     """
     settings = effective(config_file)
     box = Bin(kafka_at(settings, bootstrap))
-    planned = plan(box.letters(), Choice(reason, since), {settings.input.topic, *topics}, limit)
+    planned = plan(box.letters(since), Choice(reason, since), {settings.input.topic, *topics}, limit)
     sent = Sent()
     if not dry_run:
         with _progress(len(planned.chosen)) as told:
@@ -169,7 +169,7 @@ def one(box: Bin, name: LetterId) -> Letter:
     Raises:
         UsageError: there is none, or none any more.
     """
-    letter = next(box.letters([name]), None)
+    letter = next(box.named([name]), None)
     if letter is None:
         raise UsageError(f"{box.topic}: there is no letter {name}, or none any more")
     return letter

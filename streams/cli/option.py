@@ -10,8 +10,8 @@ import click
 import orjson
 from msgspec.structs import replace
 
-from schemas.errors import ConfigError
 from streams.config import parse
+from streams.config_file import ConfigFile
 from streams.settings import KafkaSettings, Settings
 
 P = ParamSpec("P")
@@ -49,15 +49,14 @@ def effective(config_file: Path | None, changes: Mapping[str, object] | None = N
     """
     if config_file is None:
         return parse("", environment=os.environ, changes=changes)
-    try:
-        text = config_file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(str(config_file), None, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(config_file), None, f"byte {error.start} is not UTF-8") from error
-    return parse(text, str(config_file), os.environ, changes)
+    return ConfigFile(config_file, changes or {}).settings()
 
 
 def print_json(value: object) -> None:
     """A value on standard output, indented, for another program to read."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2).decode())
+
+
+def printable(line: str) -> str:
+    """A line with what a terminal would take for a command escaped: ids and paths are what strangers have sent."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

@@ -1,11 +1,11 @@
 """``weir serve``: blocks for enforcers, as CrowdSec's local API."""
 
-import logging
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
+from streams import log
 from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
 
 EXAMPLES = """\b
@@ -37,6 +37,5 @@ def serve(bootstrap: str | None, config_file: Path | None, listen: str | None, l
     from streams.serve.server import run
 
     settings = effective(config_file, None if listen is None else {"serve.listen": listen})
-    logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("streams").setLevel(log_level.upper())
+    log.configure(log_level, settings.log.format, own="streams")
     run(replace(settings, kafka=kafka_at(settings, bootstrap)))

@@ -19,16 +19,20 @@ from rich.table import Table
 from schemas.errors import InputError, UsageError
 from schemas.mode import Mode
 from streams.cli.option import config_option, effective, json_option, print_json
+from streams.offline.chart import draw, require_kind
+from streams.offline.reading import require_file
 from streams.offline.report import duration
 from streams.offline.truth import read_labels
 from streams.offline.tune import Case, Row, Task, Told, combinations
 from streams.offline.tune import tune as run
+from streams.toml import toml_of
 
 EXAMPLES = """\b
 Examples:
   weir tune monday.ndjson --set detectors.long_tail.limit=8,12,16 --config weir.toml --mode enforce
   weir tune day/events.ndjson --labels day/labels.json --set detectors.profile_rate.account.hour=100,350 --mode enforce
   weir tune monday.ndjson --set policy.block_s=600,3600 --set policy.accounts_max=1,2,5 --json
+  weir tune monday.ndjson --set detectors.long_tail.limit=8,12,16 --chart limits.html --write 2 weir-new.toml
   weir tune monday.ndjson --set 'detectors.long_tail.searching_tiers=[],["recruiter"]'
 """
 WIDTH: Final = 120
@@ -45,6 +49,14 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 @click.option(
     "--mode", type=click.Choice([m.value for m in Mode if m is not Mode.OFF]), help="Of every detector, for these runs."
 )
+@click.option("--chart", type=click.Path(path_type=Path, dir_okay=False), help="Draw the rows there; .html or .png.")
+@click.option(
+    "--write",
+    "chosen",
+    type=(click.IntRange(0), click.Path(path_type=Path, dir_okay=False)),
+    metavar="N FILE",
+    help="Write the configuration of row N, from 0, ready for weir config push.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes at most.  [default: a process a core]")
 @json_option
 def tune(
@@ -53,16 +65,22 @@ def tune(
     labels: Path | None,
     config_file: Path | None,
     mode: str | None,
+    chart: Path | None,
+    chosen: tuple[int, Path] | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
     """Judge the same recorded requests under several settings, a row for each.
 
-    The first row is the configuration as it stands; then one row a value, with several --set one a combination. Values
-    are TOML; a word needs no quotes. Nothing is written, and blocks count as enforced.
+    The first row, 0, is the configuration as it stands; then one row a value, with several --set one a combination.
+    Values are TOML; a word needs no quotes. Blocks count as enforced.
     """
     wanted = read_choices(choices)
     cases = [Case(changes, effective(config_file, changes)) for changes in combinations(wanted)]
+    if chosen is not None and chosen[0] >= len(cases):
+        raise UsageError(f"--write {chosen[0]}: the last row is {len(cases) - 1}")
+    if chart is not None:
+        require_kind(chart)
     for path in inputs:
         _check_file(path)
     if labels is not None:
@@ -70,10 +88,21 @@ def tune(
     task = Task(inputs, None if mode is None else Mode(mode), labels)
     with _progress() as told:
         rows = run(task, cases, jobs=jobs or os.cpu_count() or 1, told=told)
+    if chart is not None:
+        draw(rows, chart)
+    if chosen is not None:
+        _write(cases[chosen[0]], chosen[1])
     if as_json:
         print_json(msgspec.to_builtins(rows))
     else:
         Console(width=None if sys.stdout.isatty() else WIDTH).print(table_of(rows, list(wanted)))
+
+
+def _write(case: Case, path: Path) -> None:
+    try:
+        path.write_text(toml_of(case.settings), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
 
 
 def read_choices(texts: Sequence[str]) -> dict[str, list[object]]:
@@ -116,6 +145,7 @@ def _value(key: str, text: str) -> object:
 
 def _check_file(path: Path) -> None:
     """Every row reads it again, so a pipe will not do."""
+    require_file(path)
     try:
         mode = path.stat().st_mode
     except OSError as error:

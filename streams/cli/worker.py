@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from schemas.errors import UsageError
 from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+from streams.config_file import ConfigFile
 
 EXAMPLES = """\b
 Examples:
@@ -33,6 +34,9 @@ def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_lev
 
     Workers of one kafka.application share the partitions among them. A worker that takes a partition over goes on at
     its last checkpoint, and where none serves rebuilds its state from weir.activity.v1.
+
+    A changed configuration file is taken within seconds, or at SIGHUP: what is hot in it comes into force in every
+    worker, what is not is said to need a restart. A wrong one is refused, and the old one goes on.
     """
     # Faust takes a while to import; a wrong option should be said at once.
     from streams.live.app import STAGES
@@ -42,5 +46,6 @@ def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_lev
     wrong = sorted(set(chosen) - set(STAGES))
     if wrong:
         raise UsageError(f"there is no stage {', '.join(wrong)}; there are {', '.join(STAGES)}")
-    settings = effective(config_file)
-    run(replace(settings, kafka=kafka_at(settings, bootstrap)), chosen, log_level)
+    loaded = None if config_file is None else ConfigFile(config_file).load()
+    settings = effective(None) if loaded is None else loaded.settings
+    run(replace(settings, kafka=kafka_at(settings, bootstrap)), chosen, log_level, loaded)

@@ -36,6 +36,8 @@ class Rule:
     kind: Literal["topic", "group"]
     name: str
     operations: tuple[Operation, ...]
+    prefixed: bool = False
+    """The name is the beginning of many."""
 
 
 SEEING: Final[tuple[Operation, ...]] = ("DESCRIBE", "DESCRIBE_CONFIGS")
@@ -53,39 +55,76 @@ ROLES: Final[Mapping[str, Mapping[Topic | None, tuple[Operation, ...]]]] = {
         catalogue.REQUESTS: ("DESCRIBE",),
         catalogue.ACTIVITY: ("READ",),
         catalogue.MODEL: ("READ", "WRITE"),
+        catalogue.OVERRIDES: ("READ",),
+        catalogue.CONFIG: ("READ", "WRITE"),
         catalogue.STATE: ("READ", "WRITE"),
         catalogue.ALERTS: ("WRITE",),
         catalogue.BLOCKS: ("WRITE",),
         catalogue.AUDIT: ("WRITE",),
         None: ("READ",),
     },
-    # `weir topics check`, `weir model show`, `weir deadletters`.
+    # `weir topics check`, `weir model show`, `weir deadletters`, `weir block` and what else overrides,
+    # `weir config push`.
     "operator": {
-        **dict.fromkeys(catalogue.CATALOGUE, SEEING),
+        **dict.fromkeys((*catalogue.CATALOGUE, *catalogue.FORMATS.values()), SEEING),
         catalogue.REQUESTS: (*SEEING, "WRITE"),
         catalogue.DEAD_LETTERS: (*SEEING, "READ"),
         catalogue.MODEL: (*SEEING, "READ"),
+        catalogue.OVERRIDES: (*SEEING, "READ", "WRITE"),
+        catalogue.CONFIG: (*SEEING, "READ", "WRITE"),
+        catalogue.BLOCKS: (*SEEING, "READ", "WRITE"),
+        # `weir incidents`, `weir explain`.
+        catalogue.ALERTS: (*SEEING, "READ"),
+        catalogue.AUDIT: (*SEEING, "WRITE"),
     },
     # `weir topics create`.
-    "administrator": dict.fromkeys(catalogue.CATALOGUE, ("CREATE", *SEEING)),
+    "administrator": dict.fromkeys((*catalogue.CATALOGUE, *catalogue.FORMATS.values()), ("CREATE", *SEEING)),
     "shipper": {catalogue.REQUESTS: ("WRITE",)},
     # `weir serve`, or whoever else carries blocks out.
     "enforcer": {catalogue.BLOCKS: ("READ",)},
     "responder": {catalogue.ALERTS: ("READ",)},
+    # `weir notify`.
+    "notifier": {
+        catalogue.ALERTS: ("READ",),
+        catalogue.AUDIT: ("READ",),
+        **dict.fromkeys(catalogue.FORMATS.values(), ("WRITE",)),
+        None: ("READ",),
+    },
+    # `weir challenge`, which writes nothing and has no group.
+    "challenger": {
+        catalogue.REQUESTS: ("DESCRIBE",),
+        catalogue.ACTIVITY: ("READ",),
+        catalogue.MODEL: ("READ",),
+        catalogue.OVERRIDES: ("READ",),
+        catalogue.CONFIG: ("READ",),
+        catalogue.ALERTS: ("READ",),
+        catalogue.BLOCKS: ("READ",),
+    },
 }
-"""By role and topic; None is the consumer group of the workers."""
+"""By role and topic; None is the consumer group of the workers, of the notifier one for each receiver."""
 
 
 def rules(role: str, settings: Settings) -> tuple[Rule, ...]:
     """The rules of a role, under the names that topics and group have in ``settings``."""
-    kept = bool(settings.checkpoint.interval_s)
+    absent = {topic for name, topic in catalogue.FORMATS.items() if name not in settings.notify.formats}
+    if not settings.checkpoint.interval_s:
+        absent.add(catalogue.STATE)
     return tuple(
-        Rule(GROUP, settings.kafka.application, operations)
-        if topic is None
-        else Rule(TOPIC, name_of(topic, settings), operations)
+        _group_rule(role, settings, operations) if topic is None else Rule(TOPIC, name_of(topic, settings), operations)
         for topic, operations in ROLES[role].items()
-        if kept or topic != catalogue.STATE
+        if topic not in absent
     )
+
+
+def _group_rule(role: str, settings: Settings, operations: tuple[Operation, ...]) -> Rule:
+    if role == "notifier":
+        return Rule(GROUP, receiver_group("", settings), operations, prefixed=True)
+    return Rule(GROUP, settings.kafka.application, operations)
+
+
+def receiver_group(receiver: str, settings: Settings) -> str:
+    """The consumer group under which the broker keeps how far a receiver of alerts has been told."""
+    return f"{settings.kafka.application}.notify.{receiver}"
 
 
 def name_of(topic: Topic, settings: Settings) -> str:

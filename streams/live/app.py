@@ -10,12 +10,18 @@ from schemas.errors import TransportError
 from schemas.model import MODEL_CODEC, ModelDelta
 from streams import config
 from streams.clock import Clock, wall_clock_us
+from streams.config_file import Loaded
 from streams.live import access, topics
 from streams.live.assessing import Assessing
 from streams.live.auditing import Auditing, worker_name
 from streams.live.condition import Condition
 from streams.live.credentials import credentials
+from streams.live.measuring import Measuring
 from streams.live.observing import Observing
+from streams.live.overriding import Overriding
+from streams.live.publications import standing
+from streams.live.reloading import LOOK_S, Reloading
+from streams.live.revising import Revising
 from streams.live.sending import Sender
 from streams.live.tally import Tally
 from streams.live.topic_feed import TopicFeed
@@ -32,6 +38,9 @@ SEND_BYTES: Final = topics.LARGE_BYTES - 4096
 SEND_S: Final = 120.0
 """How long the broker may keep a record from being sent; Faust alone would wait 20 minutes for a lost answer."""
 
+METADATA_MS: Final = 30_000
+"""How often a worker looks for partitions that were added and topics that are gone; else five minutes would pass."""
+
 POLL_S: Final = 900.0
 """How long a worker may take between two reads; at an assignment it restores all its partitions in between."""
 
@@ -44,10 +53,26 @@ class Partitions(NamedTuple):
     model: int
     state: int
     """0 where none is kept."""
+    overrides: int
+    config: int
 
 
-def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = wall_clock_us) -> faust.App:
-    """The app of a worker that runs ``stages``.
+class Built(NamedTuple):
+    """A worker's app, and what says how it does."""
+
+    app: faust.App
+    measuring: Measuring
+    reloading: Reloading
+    """Takes a changed configuration."""
+
+
+def build(
+    settings: Settings,
+    stages: Collection[str] = STAGES,
+    clock: Clock = wall_clock_us,
+    loaded: Loaded | None = None,
+) -> Built:
+    """The app of a worker that runs ``stages``; ``loaded`` is the file that its settings come from, if there is one.
 
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
@@ -56,29 +81,46 @@ def build(settings: Settings, stages: Collection[str] = STAGES, clock: Clock = w
     partitions = _partitions(settings, stages)
     app, tally = _app(settings.kafka, partitions), Tally()
     condition = Condition(worker_name(), config.revision(settings))
-    auditing = Auditing(Sender(app, settings.kafka.prefix), condition, tally, settings.policy.lag_max_s, clock)
+    reads = {"observe": settings.input.topic, "assess": access.name_of(topic.ACTIVITY, settings)}
+    measuring = Measuring(app, tally, condition, {reads[stage]: stage for stage in stages}, clock)
+    sender, revising = Sender(app, settings.kafka.prefix), None
+    auditing = Auditing(sender, condition, tally, settings.policy.lag_max_s, clock)
     if "observe" in stages:
-        auditing.held = Observing(app, settings, partitions.activity, tally).held.__len__
+        measuring.observing = Observing(app, settings, partitions.activity, tally)
+        auditing.held = measuring.observing.held.__len__
     if "assess" in stages:
-        assessing = _assess(app, settings, partitions, clock, tally)
-        auditing.rebuilding = lambda: assessing.rebuilding
+        revising = Revising(settings, standing(settings.kafka), partitions.config, clock)
+        condition.config = revising.in_force
+        measuring.assessing = assessing = _assess(app, settings, partitions, clock, tally, revising)
+        auditing.rebuilding, auditing.noted = lambda: assessing.rebuilding, revising.entries
+    reloading = Reloading(loaded or settings, revising, sender.send, clock, measuring.reloaded)
+    measuring.reloaded(refused=False)
 
     async def tell() -> None:
         tally.tell()
+        if revising is not None:
+            condition.config, auditing.lag_max_s = revising.in_force, revising.newest.policy.lag_max_s
         try:
             await auditing.look()
         except Exception as error:  # noqa: BLE001 - nobody would be told any more
             stop_process(error, "audit")
 
+    async def look() -> None:
+        try:
+            await reloading.look()
+        except Exception as error:  # noqa: BLE001 - nothing would be reloaded any more
+            stop_process(error, "reloading")
+
     app.timer(TELL_S, on_leader=False)(tell)
-    return app
+    app.timer(LOOK_S, on_leader=False)(look)
+    return Built(app, measuring, reloading)
 
 
 def _partitions(settings: Settings, stages: Collection[str]) -> Partitions:
     # The topics of these stages only: more the rights of their role may not let it see.
     names = [rule.name for stage in stages for rule in access.rules(stage, settings) if rule.kind == access.TOPIC]
     found = topics.partitions(settings.kafka, names)
-    counted = (topic.REQUESTS, topic.ACTIVITY, topic.MODEL, topic.STATE)
+    counted = (topic.REQUESTS, topic.ACTIVITY, topic.MODEL, topic.STATE, topic.OVERRIDES, topic.CONFIG)
     partitions = Partitions(*(found.get(access.name_of(each, settings), 0) for each in counted))
     if partitions.state and partitions.state < partitions.activity:
         state, activity = (access.name_of(each, settings) for each in (topic.STATE, topic.ACTIVITY))
@@ -101,6 +143,7 @@ def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
         broker_commit_interval=0.5,
         broker_max_poll_interval=POLL_S,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MS,
         producer_acks=-1,
         producer_linger=0.005,
         producer_max_batch_size=256 << 10,
@@ -120,16 +163,27 @@ def _app(kafka: KafkaSettings, partitions: Partitions) -> faust.App:
     return app
 
 
-def _assess(app: faust.App, settings: Settings, partitions: Partitions, clock: Clock, tally: Tally) -> Assessing:
-    models = Models(settings.model, partitions.activity)
-    detectors, revision = config.detectors(settings), config.revision(settings)
+def _assess(
+    app: faust.App, settings: Settings, partitions: Partitions, clock: Clock, tally: Tally, revising: Revising
+) -> Assessing:
+    models, first = Models(settings.model, partitions.activity), revising.timeline.first
+    overriding = Overriding(settings.kafka, partitions.overrides)
 
     def new_assessor(partition: int) -> Assessor:
-        return Assessor(settings, detectors, models, revision, partition, partitions.requests)
+        return Assessor(
+            settings,
+            first.detectors,
+            models,
+            first.revision,
+            partition,
+            partitions.requests,
+            timeline=revising.timeline,
+            overrides=overriding.overrides,
+        )
 
     name = access.name_of(topic.MODEL, settings)
     feed = TopicFeed(settings.kafka, name, partitions.model, read_delta)
-    return Assessing(app, new_assessor, feed, models, clock, tally, settings)
+    return Assessing(app, new_assessor, feed, models, clock, tally, settings, overriding, revising)
 
 
 def read_delta(_: bytes | None, value: bytes | None) -> ModelDelta | None:

@@ -22,9 +22,13 @@ from faust.types import TP, AppT, EventT, Message, StreamT
 from schemas import topic
 from schemas.model import MODEL_CODEC, ModelDelta
 from streams.clock import Clock
+from streams.live.auditing import brake_entry
 from streams.live.checkpoint.reading import StateReader
-from streams.live.lateness import timely
+from streams.live.decision_log import tell
+from streams.live.figures import Figures, figures
+from streams.live.overriding import Overriding
 from streams.live.owned import Owned, Restorer, count_below
+from streams.live.revising import Revising
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
 from streams.live.topic_feed import TopicFeed
@@ -38,11 +42,14 @@ from streams.live.transport import (
     partition_states,
     stop_process,
 )
-from streams.outputs.cloudevents import record_of
-from streams.pipeline.assess.assessor import Assessor, Outcome
+from streams.outputs.cloudevents import audit_record, record_of
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.checkpoint.snapshot import encode, take
 from streams.pipeline.model.models import Models
+from streams.pipeline.policy.decide import Decision
+from streams.pipeline.policy.lateness import timely
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
 
@@ -50,6 +57,8 @@ STAGE: Final = "assess"
 RETRY_S: Final = 1.0
 LOOK_S: Final = 0.25
 """How often is looked whose checkpoint is due."""
+SPARE_EPOCHS: Final = 6
+"""Models of so many epochs before the oldest that is judged are kept."""
 LAST_SHARE: Final = 0.5
 """Of the session time-out, for the last checkpoints before partitions go: the group waits meanwhile."""
 
@@ -68,11 +77,14 @@ class Assessing:
         clock: Clock,
         tally: Tally,
         settings: Settings,
+        overriding: Overriding,
+        revising: Revising,
     ) -> None:
-        """Make the state of a partition with ``new_assessor``."""
+        """Make the state of a partition with ``new_assessor``, which goes by ``overriding`` and ``revising``."""
         kafka = settings.kafka
         self._app, self._new_assessor, self._feed, self._models = app, new_assessor, feed, models
-        self._clock, self._tally = clock, tally
+        self._clock, self._tally, self._overriding = clock, tally, overriding
+        self._revising = revising
         self._sender = Sender(app, kafka.prefix)
         self._owned: dict[int, Owned] = {}
         self._busy = asyncio.Lock()
@@ -81,12 +93,12 @@ class Assessing:
         self._stream: StreamT[Batch] | None = None
         self._patience_s = kafka.model_wait_ms / 1000
         self._kafka, self._interval_s = kafka, settings.checkpoint.interval_s
-        self._block_age_max_us = settings.policy.block_age_max_s * 1_000_000
+        self._epoch_us = settings.model.epoch_s * 1_000_000
         self._writing = asyncio.Lock()
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         options = TopicOptions(rewind=True, late_acks=True, begin=self.begin if self._interval_s else None)
         self._name = kafka.prefix + topic.ACTIVITY.name
-        self._restorer = Restorer(new_assessor, self._sender, self._name, models.partitions, self._judging)
+        self._restorer = Restorer(new_assessor, self._sender, settings, models.partitions, self._judging)
         self.topic = batch_topic(app, self._name, options)
         if self._interval_s:
             on_last_call(app, self.last_call)
@@ -96,13 +108,18 @@ class Assessing:
         """Judge batch after batch; a bug stops the process before the acknowledgement."""
         try:
             if self._stream is None:
+                await self._app.add_runtime_dependency(self._overriding.feed)
+                await self._app.add_runtime_dependency(self._revising.feed)
                 await self._app.add_runtime_dependency(self._feed)
                 # The feed is what stops first: nothing is judged any more when the producer stops.
                 self._feed.add_future(self._retry())
+                self._feed.add_future(self._overrule())
                 if self._interval_s:
                     self._feed.add_future(self._keep())
             self._stream = stream
             await self._feed.caught_up.wait()
+            await self._overriding.feed.caught_up.wait()
+            await self._revising.feed.caught_up.wait()
             async for event in cast("Stream[Batch]", stream).noack().events():
                 async with self._busy:
                     await self._take(event)
@@ -123,16 +140,54 @@ class Assessing:
                     continue
                 async with self._busy:
                     for owned in [owned for owned in self._owned.values() if owned.due_since is not None]:
-                        if self._is_current(owned.generation) and not owned.closed and not owned.torn:
+                        if self._may_move(owned):
                             await self._advance(owned, (), silent=owned.upto <= owned.silent_below)
                             await self._acknowledge(owned)
         except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
 
+    async def _overrule(self) -> None:
+        """Take back what overrides are against, and let them be heeded, without waiting for a sighting."""
+        try:
+            await self._overriding.feed.caught_up.wait()
+            while True:
+                await self._overriding.wait()
+                async with self._busy:
+                    self._overriding.take_in()
+                    for owned in list(self._owned.values()):
+                        if self._may_move(owned) and owned.is_rebuilt and owned.assessor.overdue(self._clock()):
+                            await self._advance(owned, (), silent=False)
+                            await self._acknowledge(owned)
+        except Exception as error:  # noqa: BLE001 - overrides would have no effect any more
+            stop_process(error, f"{STAGE}, overrides")
+
+    def _may_move(self, owned: Owned) -> bool:
+        return self._is_current(owned.generation) and not owned.closed and not owned.torn
+
     @property
     def rebuilding(self) -> int:
         """Partitions whose state is still behind what was decided before."""
         return sum(owned.upto < owned.silent_below for owned in self._owned.values())
+
+    @property
+    def model_end_us(self) -> int | None:
+        """End of the newest epoch of the model that all partitions have told; None before the first."""
+        complete = self._models.complete
+        return None if complete < 0 else (complete + 1) * self._epoch_us
+
+    def behind(self) -> str:
+        """What has not been read yet that it must know, in words; empty when all has."""
+        if not self._overriding.feed.caught_up.is_set():
+            return "the overrides have not been read yet"
+        if not self._revising.feed.caught_up.is_set():
+            return "the published configurations have not been read yet"
+        return "" if self._feed.caught_up.is_set() else "the model has not been read yet"
+
+    async def figures(self) -> Figures:
+        """What the partitions hold, taken in the thread that judges, while nothing comes in."""
+        async with self._busy:
+            asked = list(self._owned.items()), self._overriding.overrides, self._clock()
+            return await asyncio.get_running_loop().run_in_executor(self._judging, figures, *asked)
 
     def _is_current(self, generation: int | None) -> bool:
         return generation == self._app.consumer_generation_id
@@ -156,7 +211,9 @@ class Assessing:
         owned.upto = batch.hi
         await self._acknowledge(owned)
 
-    def _judge(self, owned: Owned, values: Sequence[bytes | None], learned: Sequence[ModelDelta]) -> Outcome:
+    def _judge(
+        self, owned: Owned, values: Sequence[bytes | None], learned: Sequence[ModelDelta], silent: bool
+    ) -> Outcome:
         """What the one thread does that touches assessors and models."""
         for delta in learned:
             self._models.add(delta)
@@ -166,15 +223,25 @@ class Assessing:
         for value in values:
             assessor.accept(decode(value or b""))
         impatient = self._impatient(owned)
+        assessor.heed(not silent)
         outcome = assessor.advance(self._clock, impatient=impatient)
+        if owned.is_rebuilt:
+            outcome.overruled = assessor.overrule(self._clock())
         if assessor.judged > judged and owned.upto >= owned.silent_below:
             self._tally.reached(outcome.reached_us, self._clock(), impatient=impatient)
+        self._forget_models()
         self._tally.judged += assessor.judged - judged
         self._tally.late += release.late - late
         self._tally.duplicates += release.duplicates - duplicates
         self._tally.turnover.add(assessor.bounds.turnover, turnover)
         self._tally.warned(caution, assessor.caution())
         return outcome
+
+    def _forget_models(self) -> None:
+        """Let go of models that no partition here needs; a take-over may come from a few epochs behind."""
+        epochs = [owned.assessor.epoch for owned in self._owned.values()]
+        if self._interval_s and epochs and not self.rebuilding:
+            self._models.forget(min(epochs) - SPARE_EPOCHS)
 
     def _own(self, batch: Batch, message: Message) -> Owned | None:
         """The state that ``batch`` belongs to; None when its partition was given away meanwhile."""
@@ -207,6 +274,7 @@ class Assessing:
                     # One after the other, lest all partitions are copied and written in the same second.
                     owned.checkpoint_due_s = now + self._interval_s * number / len(assigned)
                     own[one.partition] = owned
+                    self._tally.begun(owned.begun)
                     beginnings[one.partition] = Beginning(owned.upto, owned.settled)
             if self._is_current(generation):
                 self._owned = own
@@ -232,15 +300,20 @@ class Assessing:
         async with self._writing:
             async with self._busy:
                 mark = owned.mark
+                began_s = time.monotonic()
+                if mark == owned.kept:
+                    owned.kept_s = began_s
                 if series is None or owned.torn or mark == owned.kept or not self._is_current(owned.generation):
                     return
+                before_bytes = series.written_bytes
                 # What is taken counts as kept: if it does not get there, the next one must hold everything.
                 everything, series.whole_next = series.whole_next, True
                 snapshot = await loop.run_in_executor(
                     self._judging, partial(take, owned.assessor, everything=everything)
                 )
             manifest = await series.write(mark[0], snapshot.names, encode(snapshot), self._encoding)
-            owned.kept = mark
+            owned.kept, owned.kept_s = mark, began_s
+            self._tally.kept(series.written_bytes - before_bytes, time.monotonic() - began_s)
             log.debug("partition %d: checkpoint %d at offset %d", partition, manifest.sequence, manifest.upto)
             if self._is_current(owned.generation):
                 let_commit(self._app, TP(self._name, partition), manifest.settled)
@@ -264,9 +337,14 @@ class Assessing:
 
     async def _advance(self, owned: Owned, values: Sequence[bytes | None], *, silent: bool) -> None:
         loop, judged = asyncio.get_running_loop(), owned.assessor.judged
-        owned.torn = True
-        outcome = await loop.run_in_executor(self._judging, self._judge, owned, values, self._feed.take())
+        owned.torn, began_s = True, time.monotonic()
+        self._overriding.take_in()
+        self._revising.take_in()
+        outcome = await loop.run_in_executor(self._judging, self._judge, owned, values, self._feed.take(), silent)
+        if values:
+            self._tally.worked(STAGE, time.monotonic() - began_s)
         owned.moves += bool(values or outcome.decisions or outcome.deltas or owned.assessor.judged > judged)
+        owned.moves += bool(outcome.overruled)
         await self._send(outcome, silent=silent)
         if outcome.settled:
             owned.due_since = None
@@ -290,13 +368,19 @@ class Assessing:
 
     async def _send(self, outcome: Outcome, *, silent: bool) -> None:
         records = [self._delta(delta) for delta in outcome.deltas if not self._known(delta)]
+        decisions: list[Decision] = []
+        decided_us = self._clock()
         if not silent:
-            decided_us = self._clock()
-            decisions = timely(outcome.decisions, decided_us, self._block_age_max_us)
-            records += [Outgoing(*record_of(decision, decided_us)) for decision in decisions]
+            decisions = timely(outcome.decisions, decided_us, self._revising.newest.policy.block_age_max_s * 1_000_000)
+            self._revising.switched(outcome.switches)
             self._tally.decided(outcome, withheld=len(outcome.decisions) - len(decisions))
+            records += [Outgoing(*audit_record(brake_entry(one, decided_us))) for one in outcome.brakes]
+        decisions += outcome.overruled
+        records += [Outgoing(*record_of(decision, decided_us)) for decision in decisions]
         if records:
             await self._sender.send(records)
+        self._tally.sent(decisions, self._clock())
+        tell(decisions)
 
     def _known(self, delta: ModelDelta) -> bool:
         return self._models.has(delta.epoch, delta.partition)

@@ -6,6 +6,7 @@ time is measured.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +54,7 @@ class Condition:
 
     def __init__(self, who: str, config: str) -> None:
         """``who`` is the worker, ``config`` its revision."""
-        self._who, self._config = who, config
+        self._who, self.config = who, config
         self._causes: dict[DegradedReason, str] = {}
         self._calm: dict[DegradedReason, int] = {}
 
@@ -61,6 +62,11 @@ class Condition:
     def degraded(self) -> bool:
         """Whether anything is wrong."""
         return bool(self._causes)
+
+    @property
+    def reasons(self) -> AbstractSet[DegradedReason]:
+        """What is wrong."""
+        return self._causes.keys()
 
     def look(self, causes: Mapping[DegradedReason, str], now_us: int) -> Audit | None:
         """Take in what is wrong now; the entry for the audit when there is more or less of it than before."""
@@ -78,5 +84,5 @@ class Condition:
             time=format_time(now_us),
             who=self._who,
             causes=[Cause(reason, self._causes[reason]) for reason in DegradedReason if reason in self._causes],
-            config=self._config,
+            config=self.config,
         )

@@ -2,22 +2,27 @@
 
 What is chosen is settled before anything is sent, so a letter that fails again, and so comes back as a new one, is not
 sent twice by one run. Of letters that tell of the same record, as a crash before a commit leaves them, one is sent.
+Letters of one source partition go in the order in which its records lay there, wherever the letters lie: they are
+read again one by one, each partition of letters forwards as far as that order allows.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from itertools import accumulate, groupby
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from kafka import KafkaConsumer, TopicPartition
 
 from schemas import topic
 from schemas.dead_letter import DeadLetter, original_headers, read_headers
-from schemas.errors import RecordError
-from streams.live.connection import for_aiokafka
-from streams.live.topics import LARGE_BYTES, partitions
+from schemas.errors import RecordError, TransportError
+from streams.live.connection import for_aiokafka, for_kafka_python
+from streams.live.topics import ANSWER_MS, LARGE_BYTES, partitions
 from streams.live.whole_topic import records, refusals
 from streams.settings import KafkaSettings
 
@@ -104,9 +109,10 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run sends again, oldest first, and what it leaves out."""
+    """What a run sends again, and what it leaves out."""
 
     chosen: tuple[Planned, ...]
+    """The oldest first, but for those of one source partition, which are in its order."""
     reasons: Counter[str]
     """How many of them there are by reason."""
     same_record: int
@@ -141,25 +147,37 @@ class Bin:
         self._settings = settings
         self.topic = settings.prefix + topic.DEAD_LETTERS.name
 
-    def letters(self, only: Collection[LetterId] | None = None) -> Iterator[Letter]:
-        """Every letter there is at the first step, partition by partition in order; or those of ``only``.
+    def letters(self, since_ms: int = 0) -> Iterator[Letter]:
+        """Every letter there is at the first step, partition by partition in order.
 
-        What somebody else wrote into the topic and is no dead letter is left out.
+        With ``since_ms`` each partition is read from the first that is no older; older ones may lie behind it. What
+        somebody else wrote into the topic and is no dead letter is left out.
 
         Raises:
             TransportError: the broker cannot be reached or refuses, or there is no such topic.
         """
-        wanted = None if only is None else frozenset(only)
-        for record in self._records():
-            name = LetterId(record.partition, record.offset)
-            if wanted is None or name in wanted:
-                letter = read(record)
+        options = {"since_ms": since_ms, "max_partition_fetch_bytes": SIZE_MAX}
+        for record in records(self._settings, self.topic, self._partitions(), **options):
+            letter = read(record)
+            if letter is not None:
+                yield letter
+
+    def named(self, names: Sequence[LetterId]) -> Iterator[Letter]:
+        """The letters of those names, in that order, without those that are no more; only what lies near is read.
+
+        Raises:
+            TransportError: see `letters`.
+        """
+        count = self._partitions()
+        with refusals(self._settings), closing(_Shelf(self._settings, self.topic, count)) as shelf:
+            for name in names:
+                record = shelf.take(name) if name.partition < count else None
+                letter = None if record is None else read(record)
                 if letter is not None:
                     yield letter
 
-    def _records(self) -> Iterator["Record"]:
-        count = partitions(self._settings, [self.topic])[self.topic]
-        yield from records(self._settings, self.topic, count, max_partition_fetch_bytes=SIZE_MAX)
+    def _partitions(self) -> int:
+        return partitions(self._settings, [self.topic])[self.topic]
 
     def send(self, plan: Plan, told: Callable[[], None] = lambda: None) -> Sent:
         """Send the letters of ``plan`` to the topics that they came from; ``told`` is called for each.
@@ -185,12 +203,61 @@ class Bin:
             request_timeout_ms=SEND_MS,
         )
         async with producer:
-            for letters in parcels(self.letters([one.id for one in plan.chosen])):
+            for letters in parcels(self.named([one.id for one in plan.chosen])):
                 futures = [await producer.send(**_again(letter, counts)) for letter in letters]
                 for outcome in await asyncio.gather(*futures, return_exceptions=True):
                     told()
                     done.note(outcome)
         return done
+
+
+class _Shelf:
+    """Records by name. What was read ahead is kept, one fetch a partition at most."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, partitions: int) -> None:
+        self._settings = settings
+        self._consumer = KafkaConsumer(
+            **for_kafka_python(settings), enable_auto_commit=False, max_partition_fetch_bytes=SIZE_MAX
+        )
+        self._numbers = [TopicPartition(topic, number) for number in range(partitions)]
+        self._consumer.assign(self._numbers)
+        self._consumer.pause(*self._numbers)
+        self._first = self._consumer.beginning_offsets(self._numbers)
+        self._end = self._consumer.end_offsets(self._numbers)
+        self._ahead: dict[TopicPartition, deque[Any]] = {number: deque() for number in self._numbers}
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+    def take(self, name: LetterId) -> "Record | None":
+        """The record of that name; None when there is none, or none any more."""
+        number = self._numbers[name.partition]
+        ahead = self._ahead[number]
+        if not self._first[number] <= name.offset < self._end[number]:
+            return None
+        if not ahead or not ahead[0].offset <= name.offset <= ahead[-1].offset:
+            self._go(number, name.offset)
+        while ahead and ahead[0].offset < name.offset:
+            ahead.popleft()
+        found: Record | None = ahead.popleft() if ahead and ahead[0].offset == name.offset else None
+        return found
+
+    def _go(self, number: TopicPartition, offset: int) -> None:
+        """Read on from ``offset``; records that are not there, as on a compacted topic, are passed over."""
+        ahead = self._ahead[number]
+        ahead.clear()
+        self._consumer.seek(number, offset)
+        self._consumer.resume(number)
+        try:
+            while not ahead and self._consumer.position(number) < self._end[number]:
+                polled = self._consumer.poll(timeout_ms=ANSWER_MS)
+                if not polled:
+                    where = f"kafka {self._settings.bootstrap}"
+                    raise TransportError(f"{where}: no answer within {ANSWER_MS / 1000:g} s")
+                ahead.extend(polled.get(number, ()))
+        finally:
+            self._consumer.pause(number)
 
 
 def parcels(letters: Iterable[Letter], most_bytes: int = PARCEL_BYTES) -> Iterator[list[Letter]]:
@@ -221,8 +288,22 @@ def plan(letters: Iterator[Letter], choice: Choice, allowed: Collection[str], li
             same_record += 1
         else:
             found[letter.place] = Planned(letter.time_ms, letter.id, letter.place), letter.reason
-    chosen = sorted(found.values())[:limit]
-    return Plan(tuple(one for one, _ in chosen), Counter(reason for _, reason in chosen), same_record, foreign)
+    chosen = in_order(sorted(one for one, _ in found.values())[:limit])
+    return Plan(tuple(chosen), Counter(found[one.place][1] for one in chosen), same_record, foreign)
+
+
+def in_order(letters: Iterable[Planned]) -> list[Planned]:
+    """The oldest first, and those of one source partition by offset, though a later letter may tell of an earlier one.
+
+    A letter counts as no older than any that lay before it in its source partition.
+    """
+    timed: list[tuple[int, Place, Planned]] = []
+    by_place = sorted(letters, key=lambda one: one.place)
+    for _, same in groupby(by_place, key=lambda one: one.place[:2]):
+        source = list(same)
+        times_ms = accumulate((one.time_ms for one in source), max)
+        timed += [(time_ms, one.place, one) for time_ms, one in zip(times_ms, source, strict=True)]
+    return [one for _, _, one in sorted(timed)]
 
 
 class Record(Protocol):

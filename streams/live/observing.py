@@ -6,6 +6,8 @@ that the next one is decoded while the last ones travel.
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -15,6 +17,7 @@ from faust.types import TP, AppT, EventT, StreamT
 from schemas import topic
 from schemas.dead_letter import headers_for
 from schemas.errors import FloodError, RecordError
+from streams.enrichment import LOOK_S, enrichment_of
 from streams.live.holding import Holding
 from streams.live.rounds import Rounds
 from streams.live.sending import Outgoing, Sender
@@ -24,6 +27,8 @@ from streams.pipeline.batch import Batch
 from streams.pipeline.observe.flood import Flood, Source
 from streams.pipeline.observe.observer import Observed, Observer
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 STAGE: Final = "observe"
 IN_FLIGHT: Final = 4
@@ -45,7 +50,10 @@ class Observing:
     def __init__(self, app: AppT, settings: Settings, destinations: int, tally: Tally) -> None:
         """Write to ``destinations`` partitions of the activity topic."""
         self._app, self._source, self._tally = app, settings.input.topic, tally
-        self._observer = Observer(settings.input, settings.surfaces, destinations, settings.bots, settings.groups)
+        self._enrichment = enrichment_of(settings.enrich)
+        self._observer = Observer(
+            settings.input, settings.surfaces, destinations, settings.bots, settings.groups, self._enrichment
+        )
         self._sender = Sender(app, settings.kafka.prefix)
         self._rounds = Rounds(app, self._sender, destinations)
         self._free = asyncio.Semaphore(IN_FLIGHT)
@@ -54,15 +62,22 @@ class Observing:
         self._dead_letters = settings.dead_letters
         self._flood = Flood(settings.dead_letters)
         self.held = Holding(app, self._begin)
+        self._told_formats: set[tuple[str, int, str]] = set()
         self._quiet: dict[TP, tuple[int, int]] = {}
         self._looked_in: int | None = None
         look_s = settings.input.idle_after_ms / 1000 / (LOOKS - 1)
         self._retell = LOOKS + int(RETELL_S / look_s)
-        options = TopicOptions(keys=True, headers=True, timestamps=True)
+        options = TopicOptions(keys=True, headers=True, timestamps=True, aligned=True)
         self.topic = batch_topic(app, self._source, options)
         app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
         app.timer(look_s, on_leader=False)(self.tell_idle)
         app.timer(settings.dead_letters.retry_s, on_leader=False)(self._try_held)
+        if self._enrichment is not None:
+            app.timer(LOOK_S, on_leader=False)(self._look_at_files)
+
+    async def _look_at_files(self) -> None:
+        if self._enrichment is not None:
+            await asyncio.to_thread(self._enrichment.refresh)
 
     async def run(self, stream: StreamT[Batch]) -> None:
         """Observe batch after batch; a bug stops the process before the acknowledgement."""
@@ -100,8 +115,9 @@ class Observing:
 
     async def _send(self, event: EventT[Batch]) -> tuple[int, list[asyncio.Future[object]]]:
         self._rounds.renew()
-        batch = cast(Batch, event.value)
+        batch, began_s = cast(Batch, event.value), time.monotonic()
         records = self._outgoing(batch)
+        self._tally.worked(STAGE, time.monotonic() - began_s)
         serial = self._rounds.telling.await_all(batch.topic, batch.partition, event)
         return serial, await self._sender.begin(records)
 
@@ -123,8 +139,17 @@ class Observing:
     def _records(self, batch: Batch, observed: Observed) -> list[Outgoing]:
         if len(batch) > 1 and max(map(len, filter(None, observed.messages)), default=0) > MESSAGE_BYTES:
             return [record for half in halves(batch) for record in self._records(half, self._observe(half))]
+        self._tell_formats(observed)
         self._tally.observed(observed.counts)
+        self._tally.buried(observed.dead)
         return [*self._sightings(observed), *dead_letters(batch, observed)]
+
+    def _tell_formats(self, observed: Observed) -> None:
+        """Say once of each source partition which formats its records have: a wrong guess must not be silent."""
+        for name in observed.formats:
+            if (observed.topic, observed.partition, name) not in self._told_formats:
+                self._told_formats.add((observed.topic, observed.partition, name))
+                log.info("%s[%d]: reads %s", observed.topic, observed.partition, name)
 
     def _refuse_flood(self, observed: Observed) -> None:
         source = Source(observed.topic, observed.partition)
@@ -198,12 +223,15 @@ def _cut(batch: Batch, part: slice, lo: int, hi: int) -> Batch:
 
 
 def dead_letters(batch: Batch, observed: Observed) -> list[Outgoing]:
-    """What could not be read: original key, value and headers, and more headers that say why."""
+    """What could not be read: original key, value and headers, and more headers that say why.
+
+    Of a record that holds several, the part that could not: sent again, it does not bring the others a second time.
+    """
     return [
         Outgoing(
             topic.DEAD_LETTERS.name,
             key_of(batch, dead.index),
-            batch.values[dead.index],
+            batch.values[dead.index] if dead.value is None else dead.value,
             [
                 *(() if batch.headers is None else batch.headers[dead.index]),
                 *headers_for(RecordError(dead.where, dead.reason), batch.topic, batch.partition, dead.offset, STAGE),

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from faust.types import EventT
 
-from schemas.errors import StopError
-from streams.live.checkpoint.manifest import Owner
+from schemas import topic
+from schemas.errors import StopError, TransportError
+from streams.live import topics
+from streams.live.checkpoint.manifest import Lineage, Owner
 from streams.live.checkpoint.reading import Found, StateReader
 from streams.live.checkpoint.restoring import restored_from
 from streams.live.checkpoint.writing import Point, Series
@@ -21,6 +23,7 @@ from streams.live.transport import Assigned
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.checkpoint.snapshot import restore
+from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,10 @@ class Owned:
     """How often the state has changed: rows that wait are judged without a message, too."""
     kept: tuple[Point, int] | None = None
     """`mark` of the last one, or of the beginning."""
+    kept_s: float = field(default_factory=time.monotonic)
+    """When all of it was last known to be kept, by the monotonic clock."""
+    begun: str = "new"
+    """How it began: ``restored`` from a checkpoint, ``rebuilt`` from the log, or ``new``, where nothing was decided."""
     checkpoint_due_s: float = 0.0
     """When the next one is due, by the monotonic clock."""
     torn: bool = False
@@ -54,6 +61,11 @@ class Owned:
     """Batches that may hold sightings whose model is still due: not acknowledged."""
     due_since: float | None = None
     """When the oldest of them began to wait, by the monotonic clock."""
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """All is judged again that was decided before."""
+        return self.upto >= self.silent_below
 
     @property
     def mark(self) -> tuple[Point, int]:
@@ -68,19 +80,23 @@ class Restorer:
         self,
         new_assessor: Callable[[int], Assessor],
         sender: Sender,
-        name: str,
+        settings: Settings,
         partitions: int,
         judging: ThreadPoolExecutor,
     ) -> None:
-        """For the topic of sightings called ``name``, which has ``partitions``; fills assessors in ``judging``."""
+        """For a topic of sightings that has ``partitions``; fills assessors in ``judging``."""
         self._new_assessor, self._sender, self._judging = new_assessor, sender, judging
-        self._name, self._partitions = name, partitions
+        self._kafka, self._partitions = settings.kafka, partitions
+        self._names = Lineage(settings.kafka.prefix + topic.ACTIVITY.name, settings.input.topic)
+        self._lineage = Lineage()
+        self._looked_in: int | None = -1
 
     async def restore(self, reader: StateReader, one: Assigned, generation: int | None) -> Owned:
         """The state of a partition as the newest usable checkpoint has it, or none; raises `StopError`."""
         partition, began = one.partition, time.monotonic()
         found = await reader.find(partition)
         self._require_same_partitions(found)
+        lineage = self._continued(found, await self._current_lineage(generation))
         assessor: Assessor | None = None
 
         async def fill(blobs: Mapping[str, bytes]) -> None:
@@ -90,9 +106,10 @@ class Restorer:
 
         manifest = await restored_from(reader, partition, found, one.first, fill)
         owner = Owner(found.next_term, generation or 0)
-        series = Series(self._sender, partition, self._partitions, owner, found.outdated(owner))
+        series = Series(self._sender, partition, self._partitions, owner, found.outdated(owner), lineage)
         if manifest is None or assessor is None:
             owned = Owned(self._new_assessor(partition), generation, one.committed, one.first, one.first, series)
+            owned.begun = "rebuilt" if one.committed else "new"
             why = "no usable checkpoint" if found.records else "no checkpoint"
             level = logging.WARNING if found.records or one.committed else logging.INFO
             log.log(
@@ -100,6 +117,7 @@ class Restorer:
             )
         else:
             owned = Owned(assessor, generation, one.committed, manifest.upto, manifest.settled, series)
+            owned.begun = "restored"
             owned.due_since = None if manifest.settled == manifest.upto else time.monotonic()
             what = f"{len(assessor.actors):,} actors at offset {manifest.upto} in {time.monotonic() - began:.2f} s"
             log.info(
@@ -108,14 +126,37 @@ class Restorer:
         owned.kept = owned.mark
         return owned
 
+    async def _current_lineage(self, generation: int | None) -> Lineage:
+        """Which topics there are in this assignment; where nobody answers, it is looked again in the next."""
+        if generation != self._looked_in:
+            self._lineage = Lineage()
+            try:
+                self._lineage = Lineage(*await asyncio.to_thread(topics.ids, self._kafka, self._names))
+            except TransportError as error:
+                log.warning("whether topics are still the same is not known: %s", error)
+            self._looked_in = generation
+        return self._lineage
+
+    def _continued(self, found: Found, now: Lineage) -> Lineage:
+        """What is known of the topics by now; raises `StopError` where one is not that of the last checkpoint."""
+        before = found.manifests[0].lineage if found.manifests else now
+        for which in before.differs(now):
+            raise StopError(
+                f"topic {getattr(self._names, which)} was deleted and made anew since the last checkpoint: its offsets "
+                "begin at 0 again, and what is new would count as read. To begin without what was remembered, stop all "
+                f"workers, delete and make {self._kafka.prefix}{topic.STATE.name} and {self._names.activity} anew, and "
+                f"delete the offsets of group {self._kafka.application}"
+            )
+        return Lineage(*(new or old for new, old in zip(now, before, strict=True)))
+
     def _require_same_partitions(self, found: Found) -> None:
         """Raises `StopError` where the activity topic had another number of partitions at the last checkpoint."""
         now = self._partitions
         before = found.manifests[0].partitions if found.manifests else now
         if before != now:
             raise StopError(
-                f"topic {self._name} has {now} partitions and had {before}: actors would be parted from their state; "
-                "begin with new topics of activity and state, or go back"
+                f"topic {self._names.activity} has {now} partitions and had {before}: actors would be parted from "
+                "their state; begin with new topics of activity and state, or go back"
             )
 
 

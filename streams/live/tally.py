@@ -1,16 +1,31 @@
-"""What a worker has done since it started, for its log."""
+"""What a worker has done since it started, for its log and its page of metrics."""
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 
-from schemas.alert import Alert
-from schemas.block import Block
-from streams.live.condition import Signals
-from streams.pipeline.assess.assessor import Outcome
+from schemas.alert import Alert, AlertStatus
+from schemas.block import Block, BlockStatus
+from schemas.event_time import parse_time_us
+from streams.live.condition import US, Signals
+from streams.metrics import (
+    BATCH,
+    BEHIND,
+    CHECKPOINT,
+    CHECKPOINT_BYTES,
+    CHECKPOINTS,
+    DECISION,
+    DECISIONS,
+    RESTORED,
+    WORKER,
+    Metrics,
+)
 from streams.pipeline.assess.bounds import Turnover
+from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.observe.observer import Counts
+from streams.pipeline.observe.reading import Dead, about
+from streams.pipeline.policy.decide import Decision
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +37,8 @@ class Tally:
     records: int = 0
     profiles: int = 0
     dead: int = 0
+    dead_about: Counter[str] = field(default_factory=Counter)
+    """The same by what is wrong, see `about`."""
     exempt: int = 0
     rows: int = 0
     judged: int = 0
@@ -34,6 +51,7 @@ class Tally:
     """What was cut, refused or forgotten, by reason."""
     signals: Signals = field(default_factory=Signals)
     """What has been noticed since the last look."""
+    metrics: Metrics = field(default_factory=lambda: Metrics(WORKER))
     _told: int = field(default=-1)
 
     def observed(self, counts: Counts) -> None:
@@ -44,6 +62,10 @@ class Tally:
         self.exempt += counts.exempt
         self.rows += counts.rows
         self.caution.update(counts.caution())
+
+    def buried(self, dead: Iterable[Dead]) -> None:
+        """Note what is wrong with the dead letters of one batch."""
+        self.dead_about.update(map(about, dead))
 
     def warned(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Add what an assessor's `caution` has risen by."""
@@ -61,6 +83,31 @@ class Tally:
         self.caution.update({"blocks_withheld": withheld})
         self.alerts += sum(isinstance(decision, Alert) for decision in outcome.decisions)
         self.blocks += sum(isinstance(decision, Block) for decision in outcome.decisions)
+
+    def sent(self, decisions: Iterable[Decision], now_us: int) -> None:
+        """Note decisions that the broker has, by ``now_us`` at the latest."""
+        for decision in decisions:
+            kind, status, action, mode = kinds(decision)
+            self.metrics.add(DECISIONS, 1, kind, status, action, mode)
+            if isinstance(decision, Alert | Block):
+                for detector in behind(decision):
+                    self.metrics.add(BEHIND, 1, kind, mode, detector)
+                if made_by_an_event(decision):
+                    self.metrics.note(DECISION, max(now_us - parse_time_us(decision.event_time), 0) / US, kind)
+
+    def worked(self, stage: str, seconds: float) -> None:
+        """Note how long one batch took."""
+        self.metrics.note(BATCH, seconds, stage)
+
+    def kept(self, size_bytes: int, seconds: float) -> None:
+        """Note a checkpoint, of which so much had to be written."""
+        self.metrics.add(CHECKPOINTS, 1)
+        self.metrics.add(CHECKPOINT_BYTES, size_bytes)
+        self.metrics.note(CHECKPOINT, seconds)
+
+    def begun(self, how: str) -> None:
+        """Note a partition that was taken over: ``restored``, ``rebuilt`` or ``new``."""
+        self.metrics.add(RESTORED, 1, how)
 
     def noticed(self) -> Signals:
         """What has come up since the last call."""
@@ -93,3 +140,24 @@ class Tally:
     def _caution(self) -> str:
         said = [f"{count} {reason.replace('_', ' ')}" for reason, count in self.caution.items() if count]
         return f"; caution: {', '.join(said)}" if said else ""
+
+
+def kinds(decision: Decision) -> tuple[str, str, str, str]:
+    """Kind, status, action and mode of a decision, as metrics and logs call them; ``none`` where it has none."""
+    if isinstance(decision, Alert):
+        return "alert", decision.status.value, "none", decision.mode.value
+    if isinstance(decision, Block):
+        return "block", decision.status.value, decision.action.value, decision.mode.value
+    return "lift", "none", "none", "none"
+
+
+def behind(decision: Alert | Block) -> list[str]:
+    """Detectors behind a decision, each once, in alphabetical order."""
+    if isinstance(decision, Block):
+        return sorted(set(decision.detectors))
+    return sorted({finding.detector for finding in decision.findings})
+
+
+def made_by_an_event(decision: Alert | Block) -> bool:
+    """Whether it follows from an event, and not from time that has passed."""
+    return decision.status in (AlertStatus.OPEN, AlertStatus.UPDATED, BlockStatus.ACTIVE)

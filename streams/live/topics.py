@@ -94,7 +94,7 @@ class Layout:
 
 
 def layouts(settings: Settings) -> tuple[Layout, ...]:
-    """Every topic that Weir reads or writes, in the order of the catalogue."""
+    """Every topic that Weir reads or writes, in the order of the catalogue, then those of other formats."""
     workers = settings.kafka.partitions
     requests = structs.replace(catalogue.REQUESTS, name=settings.input.topic)
 
@@ -117,6 +117,7 @@ def layouts(settings: Settings) -> tuple[Layout, ...]:
         Layout(own(catalogue.MODEL), 1, 60 * DAY_MS, LARGE_BYTES),
         # The partition of an actor's sightings has its state, under the same number.
         Layout(own(catalogue.STATE), workers, record_max_bytes=LARGE_BYTES, segment_bytes=64 << 20),
+        *(Layout(own(catalogue.FORMATS[name]), 6, 30 * DAY_MS) for name in settings.notify.topics()),
     )
 
 
@@ -214,6 +215,19 @@ def partitions(kafka: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
         advice = "weir topics create makes Weir's own"
         raise TransportError(f"kafka {kafka.bootstrap}: no topic {', '.join(missing)}; {advice}")
     return {name: found[name] for name in names}
+
+
+def ids(kafka: KafkaSettings, names: Sequence[str]) -> tuple[str, ...]:
+    """What the broker calls each topic, in the same order: another id means that it was deleted and made anew.
+
+    Empty for one that does not exist, and where the broker does not tell.
+
+    Raises:
+        TransportError: the broker cannot be reached or refuses.
+    """
+    with admin_of(kafka) as admin:
+        found = {each["name"]: str(each.get("topic_id") or "") for each in _existing(admin, names)}
+    return tuple(found.get(name, "") for name in names)
 
 
 def _make(admin: KafkaAdminClient, layout: Layout, replication: int) -> bool:

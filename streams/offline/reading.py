@@ -1,21 +1,65 @@
-"""Recorded requests as batches: NDJSON files, each a source partition, read side by side in event-time order."""
+"""Recorded requests as batches: files of lines, each a source partition, read side by side in event-time order.
 
-import gzip
+A line is whatever `[input] format` takes: a request event as JSON, a line of an access log, an array of events. A
+file of comma-separated values begins with a header. Files may be compressed; one that ends early, or is damaged from
+somewhere on, is read up to there, and said to be.
+"""
+
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
 import numpy as np
 
 from schemas.errors import InputError
+from streams.inputs.table import Table, table_of
+from streams.offline.unpacking import DAMAGED, unpacked
 from streams.pipeline.batch import Batch
 
 TOPIC: Final = "replay"
 BATCH_RECORDS: Final = 10_000
+KAFKA: Final = "kafka:"
+"""How an input begins that is a topic and no file."""
 _BUFFER: Final = 1 << 20
+_LINE_MAX: Final = 1 << 26
+"""A longer line comes in pieces, which are no events, lest it takes all memory."""
+
+
+class Source(Protocol):
+    """A source partition of recorded requests: a file, or a stretch of a partition of a topic."""
+
+    partition: int
+    """Its number among all that are read together."""
+    size: int
+    """Of all there is to read, in bytes or about that."""
+    watermark_us: int
+    """Highest event time so far; set by whoever consumes its batches."""
+    done: bool
+    cut: str
+    """Why it could not be read to its end; empty where it could."""
+
+    def read(self) -> Batch:
+        """The next records; the last time, which may be the first, with ``done``."""
+
+    def place(self, offset: int) -> str:
+        """Where a record is, for a person."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    @property
+    def position(self) -> tuple[str, int, int]:
+        """Topic, partition and next offset."""
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of `size` has been read."""
+
+
+S = TypeVar("S", bound=Source)
 
 
 @dataclass(slots=True)
@@ -32,6 +76,10 @@ class Recording:
     offset: int = 0
     watermark_us: int = -1
     done: bool = False
+    table: Table | None = None
+    """Where the first line is a header of columns."""
+    cut: str = ""
+    """Why it could not be read to its end; empty where it could."""
 
     def read(self) -> Batch:
         """The next lines; empty lines are left out, but counted by the offset."""
@@ -43,17 +91,26 @@ class Recording:
             if not line:
                 self.done = True
                 break
+            if self.offset == 0:
+                self.table = table_of(line)
+                line = b"" if self.table is not None else line
             if line.strip():
-                lines.append(line.rstrip(b"\r\n"))
+                line = line.rstrip(b"\r\n")
+                lines.append(line if self.table is None else self.table.record(line))
                 at.append(self.offset)
             self.offset += 1
         return _batch(self.partition, lo, self.offset, lines, at)
 
     def _line(self) -> bytes:
         try:
-            return self.lines.readline()
-        except (OSError, EOFError) as error:
-            raise InputError(f"{self.path}:{self.offset + 1}", f"cannot be read further: {error}") from error
+            return self.lines.readline(_LINE_MAX)
+        except DAMAGED as error:
+            self.cut = f"{self.place(self.offset)}: cannot be read further: {error}"
+            return b""
+
+    def place(self, offset: int) -> str:
+        """File and line, counted from 1."""
+        return f"{self.path}:{offset + 1}"
 
     def close(self) -> None:
         """Let go of the file."""
@@ -78,7 +135,7 @@ def _batch(partition: int, lo: int, hi: int, lines: list[bytes], at: list[int]) 
 
 
 def open_all(paths: Sequence[Path]) -> list[Recording]:
-    """Open recordings for `read_all`; a name ending in ``.gz`` is unpacked.
+    """Open recordings for `read_all`; gzip and zstd are unpacked, by their first bytes.
 
     Raises:
         InputError: one cannot be read.
@@ -86,17 +143,42 @@ def open_all(paths: Sequence[Path]) -> list[Recording]:
     return [_open(path, partition) for partition, path in enumerate(paths)]
 
 
+def sources_of(inputs: Sequence[Path | Source]) -> list[Source]:
+    """Files, opened as `open_all` does, among sources that are open already, numbered together in their order.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    found: list[Source] = []
+    for number, one in enumerate(inputs):
+        source: Source = _open(one, number) if isinstance(one, Path) else one
+        source.partition = number
+        found.append(source)
+    return found
+
+
 def _open(path: Path, partition: int) -> Recording:
+    require_file(path)
     try:
         raw = path.open("rb")
         size = path.stat().st_size
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from error
-    lines = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-    return Recording(path, partition, size, io.BufferedReader(cast("io.RawIOBase", lines), _BUFFER), raw)
+    lines = io.BufferedReader(cast("io.RawIOBase", unpacked(raw)), _BUFFER)
+    return Recording(path, partition, size, lines, raw)
 
 
-def read_all(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Batch]]:
+def require_file(path: Path) -> None:
+    """Refuse what is written like a topic, where files alone are read.
+
+    Raises:
+        InputError: it is one.
+    """
+    if path.parts[:1] == (KAFKA,):
+        raise InputError(str(path), "only `weir replay` reads from Kafka; give a file here")
+
+
+def read_all(recordings: Sequence[S]) -> Iterator[tuple[S, Batch]]:
     """Batches of all recordings; the one that is farthest behind in event time is read next.
 
     Whoever consumes a batch sets the recording's ``watermark_us`` before asking for the next one.

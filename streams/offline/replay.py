@@ -4,28 +4,38 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from schemas.alert import Alert
-from schemas.block import Block
+from schemas.block import Block, BlockStatus
 from schemas.errors import UsageError
 from schemas.incident import Incident
 from schemas.mode import Mode
-from streams import config
-from streams.offline.reading import Recording, open_all, read_all
+from schemas.override import Override
+from streams.enrichment import enrichment_of
+from streams.offline.reading import Source, read_all, sources_of
 from streams.offline.report import Report
 from streams.offline.truth import Truth
-from streams.pipeline.assess.assessor import Outcome
 from streams.pipeline.assess.enforcement import Enforcement, principals
+from streams.pipeline.assess.outcome import Outcome
+from streams.pipeline.assess.timeline import Timeline
+from streams.pipeline.batch import Batch
 from streams.pipeline.model.summary import Summary, summarise
+from streams.pipeline.observe.reading import Dead
 from streams.pipeline.pipeline import Pipeline
+from streams.pipeline.policy.brake import told
+from streams.pipeline.policy.overrides import Overrides
 from streams.pipeline.rows import Rows
+from streams.publication import Publication, timeline_of
 from streams.settings import Settings
 
 Progress = Callable[[int, int], None]
 """Told of the bytes read and of all there are."""
+SHOWN_BYTES: Final = 120
+"""Of a line that could not be read."""
 Watch = Callable[[Alert | Block], None]
 """Told of each alert and block as it is decided."""
 
@@ -40,10 +50,14 @@ class Replay:
     incidents: list[Incident] = field(default_factory=list)
     learned: Summary | None = None
     """The model at the end."""
+    bad: list[str] = field(default_factory=list)
+    """The first lines that could not be read: where, why, and how they begin."""
+    cut: list[str] = field(default_factory=list)
+    """Inputs that could not be read to their end, and why."""
 
 
 def replay(
-    paths: Sequence[Path],
+    inputs: Sequence[Path | Source],
     settings: Settings,
     *,
     mode: Mode | None = None,
@@ -51,38 +65,50 @@ def replay(
     truth: Truth | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    show_bad: int = 0,
+    overrides: Sequence[Override] = (),
+    configs: Sequence[Publication] = (),
 ) -> Replay:
-    """Judge all requests of ``paths`` (see `reading.open_all`).
+    """Judge all requests of ``inputs`` (see `reading.sources_of`).
 
     ``mode`` replaces that of every detector. With ``enforce`` later requests of a blocked actor are denied. Each
-    decision is dated by its event, so the same files and settings give the same bytes.
+    decision is dated by its event, so the same files and settings give the same bytes. Each of ``configs`` comes into
+    force at its point, as it did live.
     """
-    return _Run(paths, settings, mode, enforce, truth, watch).run(progress)
+    timeline = timeline_of(settings, configs, mode)
+    return _Run(inputs, timeline, enforce, truth, watch, show_bad, overrides).run(progress)
 
 
 class _Run:
     def __init__(
         self,
-        paths: Sequence[Path],
-        settings: Settings,
-        mode: Mode | None,
+        inputs: Sequence[Path | Source],
+        timeline: Timeline,
         enforce: bool,
         truth: Truth | None,
         watch: Watch | None,
+        show_bad: int = 0,
+        overrides: Sequence[Override] = (),
     ) -> None:
-        revision = config.revision(settings, mode)
-        self._recordings = open_all(paths)
-        self._settings, self._detectors = settings, config.detectors(settings, mode)
+        first = timeline.first
+        enrichment = enrichment_of(first.settings.enrich)
+        self._recordings = sources_of(inputs)
+        self._settings, self._detectors = first.settings, first.detectors
         self._truth = truth
         self._watch = watch
+        self._show_bad = show_bad
         self._pipeline = Pipeline(
-            settings,
-            self._detectors,
-            revision,
+            first.settings,
+            first.detectors,
+            first.revision,
             sources=len(self._recordings),
             judge=Enforcement(self._seen, enforce=enforce),
+            timeline=timeline,
+            overrides=Overrides(overrides),
+            origins=enrichment,
         )
-        self._replay = Replay(Report(config=revision, model="none"))
+        databases = enrichment.labels if enrichment is not None else {}
+        self._replay = Replay(Report(config=first.revision, model="none", databases=databases))
         self._first_us, self._last_us = -1, -1
 
     def run(self, progress: Progress | None) -> Replay:
@@ -92,6 +118,8 @@ class _Run:
         for recording, batch in read_all(self._recordings):
             observed, outcomes = self._pipeline.feed(batch, _undated)
             report.count(observed.counts)
+            report.read_as(observed.formats)
+            self._keep_bad(recording, batch, observed.dead)
             self._move(recording, observed.watermark_us)
             self._take(outcomes)
             if progress is not None:
@@ -101,7 +129,13 @@ class _Run:
         report.events_per_s = report.events / max(report.wall_s, 1e-9)
         return self._replay
 
-    def _move(self, recording: Recording, watermark_us: int) -> None:
+    def _keep_bad(self, recording: Source, batch: Batch, dead: Sequence[Dead]) -> None:
+        for one in dead[: max(self._show_bad - len(self._replay.bad), 0)]:
+            value = batch.values[one.index] if one.value is None else one.value
+            begins = (value or b"")[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+            self._replay.bad.append(f"{recording.place(one.offset)}: {one.where}: {one.reason}: {begins}")
+
+    def _move(self, recording: Source, watermark_us: int) -> None:
         recording.watermark_us = max(recording.watermark_us, watermark_us)
         if recording.done:
             self._pipeline.idle(*recording.position)
@@ -115,15 +149,19 @@ class _Run:
         self._last_us = max(self._last_us, int(rows.time_us[-1]))
         if not allowed:
             own = principals(rows)
-            self._replay.report.requests_denied += len(set(zip(own.source.tolist(), own.offset.tolist(), strict=True)))
+            columns = (own.source, own.offset, own.time_us, own.principal)
+            self._replay.report.requests_denied += len(set(zip(*(column.tolist() for column in columns), strict=True)))
         if self._truth is not None:
             self._truth.seen(rows, allowed)
 
     def _take(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             self._replay.incidents += outcome.incidents
+            self._replay.report.brakes += [told(braking) for braking in outcome.brakes]
             for decision in outcome.decisions:
-                if isinstance(decision, Alert | Block):
+                if isinstance(decision, Block) and decision.status is not BlockStatus.ACTIVE:
+                    self._replay.blocks.append(decision)
+                elif isinstance(decision, Alert | Block):
                     self._keep(replace(decision, decided_at=decision.event_time))
 
     def _keep(self, decision: Alert | Block) -> None:
@@ -138,6 +176,8 @@ class _Run:
 
     def _finish(self) -> None:
         done, report, assessor = self._replay, self._replay.report, self._pipeline.assessors[0]
+        done.cut = [recording.cut for recording in self._recordings if recording.cut]
+        report.warn({"files_cut": len(done.cut)} if done.cut else {})
         done.incidents += assessor.decider.going_on()
         done.incidents.sort(key=lambda incident: (incident.opened, incident.id))
         report.decided(done.alerts, done.blocks)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.alert import Alert
-from schemas.block import Block
+from schemas.block import Block, BlockStatus
 from schemas.event_time import format_time
 from streams.offline.truth import PeopleResult, ScraperResult
 from streams.pipeline.observe.observer import Counts
@@ -26,7 +26,11 @@ class Report(msgspec.Struct, kw_only=True):
     events: int = 0
     outcomes: dict[str, int] = msgspec.field(default_factory=dict)
     """Records by what came of them: disclosed, missed, asked, denied (as recorded), other,
-    exempt, dead."""
+    exempt, dead; skipped, if there were any, which tell of no request."""
+    formats: dict[str, int] = msgspec.field(default_factory=dict)
+    """Events by the format that they came in, where that is not the canonical one for all."""
+    databases: dict[str, str] = msgspec.field(default_factory=dict)
+    """Kind and day of the files of ``[enrich]``: with others the same requests may be judged otherwise."""
     requests_denied: int = 0
     """Requests on surfaces that blocks of this replay denied."""
     profiles: int = 0
@@ -42,6 +46,8 @@ class Report(msgspec.Struct, kw_only=True):
     """By status."""
     blocks: dict[str, int] = msgspec.field(default_factory=dict)
     """By scope, action and mode."""
+    brakes: list[str] = msgspec.field(default_factory=list)
+    """Each time that one was tripped or let go: when, which, and why."""
     incidents: int = 0
     exposure_before_block: int = 0
     """Profiles disclosed to blocked actors when their first block was decided, over all incidents."""
@@ -61,6 +67,13 @@ class Report(msgspec.Struct, kw_only=True):
         self.warn(counts.caution())
         for outcome in ("disclosed", "missed", "asked", "denied", "other", "exempt", "dead"):
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + getattr(counts, outcome)
+        if counts.skipped:
+            self.outcomes["skipped"] = self.outcomes.get("skipped", 0) + counts.skipped
+
+    def read_as(self, formats: Mapping[str, int]) -> None:
+        """Add the formats of one batch."""
+        for name, count in formats.items():
+            self.formats[name] = self.formats.get(name, 0) + count
 
     def warn(self, caution: Mapping[str, int]) -> None:
         """Add what was cut, refused or forgotten."""
@@ -70,7 +83,7 @@ class Report(msgspec.Struct, kw_only=True):
     def decided(self, alerts: Iterable[Alert], blocks: Iterable[Block]) -> None:
         """Add all decisions."""
         self.alerts = dict(sorted(Counter(alert.status.value for alert in alerts).items()))
-        self.blocks = dict(sorted(Counter(f"{b.actor.scope} {b.action.value} {b.mode.value}" for b in blocks).items()))
+        self.blocks = dict(sorted(Counter(map(_sort_of, blocks)).items()))
 
     def span(self, first_us: int, last_us: int) -> None:
         """Event time from the first to the last event."""
@@ -85,6 +98,12 @@ class Report(msgspec.Struct, kw_only=True):
     def people_alerted(self) -> int:
         """People on whom there was an alert."""
         return sum(one.alerted for one in self.people)
+
+
+def _sort_of(block: Block) -> str:
+    """What blocks are counted by; one that was taken back is told apart by that, not by its mode."""
+    how = block.mode if block.status is BlockStatus.ACTIVE else block.status
+    return f"{block.actor.scope} {block.action.value} {how.value}"
 
 
 def show(report: Report, console: Console) -> None:
@@ -124,6 +143,12 @@ def _summary(report: Report) -> Table:
         "model, config": f"{report.model}, {report.config}",
         "speed": f"{report.events_per_s:,.0f} events/s, {report.wall_s:.1f} s",
     }
+    if report.databases:
+        rows["looked up in"] = ", ".join(report.databases.values())
+    if report.brakes:
+        rows["brakes"] = "\n".join(report.brakes)
+    if report.formats:
+        rows["read as"] = _counted(report.formats, report.formats)
     for name, text in rows.items():
         table.add_row(name, text)
     return table

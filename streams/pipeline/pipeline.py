@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 
 from detectors.core.contract import Detector, DetectorConfig
 from schemas.mode import Mode
-from streams.pipeline.assess.assessor import Assessor, Judge, Outcome
+from streams.pipeline.assess.assessor import Assessor, Judge
+from streams.pipeline.assess.outcome import Outcome
+from streams.pipeline.assess.timeline import Timeline
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import Observed, Observer, idle_progress
+from streams.pipeline.observe.origin import Origins
+from streams.pipeline.policy.overrides import Overrides
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
 
@@ -28,12 +32,15 @@ class Pipeline:
         sources: int = 1,
         partitions: int = 1,
         judge: Judge | None = None,
+        timeline: Timeline | None = None,
+        overrides: Overrides | None = None,
+        origins: Origins | None = None,
     ) -> None:
-        """Read ``sources`` source partitions, keep actors in ``partitions``; see `Assessor` for the rest."""
-        self.observer = Observer(settings.input, settings.surfaces, partitions, settings.bots, settings.groups)
+        """Read ``sources`` source partitions, keep actors in ``partitions``; see `Observer` and `Assessor`."""
+        self.observer = Observer(settings.input, settings.surfaces, partitions, settings.bots, settings.groups, origins)
         self.models = Models(settings.model, partitions)
         self.assessors = [
-            Assessor(settings, detectors, self.models, config, partition, sources, judge)
+            Assessor(settings, detectors, self.models, config, partition, sources, judge, timeline, overrides)
             for partition in range(partitions)
         ]
 

@@ -45,6 +45,9 @@ class Rows(NamedTuple):
         """End of the rows that come from the same event as ``row``."""
         end = row + 1
         while end < len(self) and self.offset[end] == self.offset[row] and self.source[end] == self.source[row]:
+            # A record may hold several events, which share its offset.
+            if self.time_us[end] != self.time_us[row] or self.principal[end] != self.principal[row]:
+                break
             end += 1
         return end
 

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, Protocol
 
 import msgspec
@@ -14,10 +14,11 @@ from aiohttp import web
 from schemas.errors import ConfigError
 from streams.clock import Clock
 from streams.pipeline.enforce.decisions import Cursor, Decisions, Told
+from streams.pipeline.enforce.whole import Wholes
 from streams.pipeline.enforce.wording import Decision, decision
 from streams.serve.cursors import Cursors
-from streams.serve.keys import Bouncer, Keys
-from streams.serve.question import QuestionError, choice, live_view, starts, stream_view
+from streams.serve.keys import Bouncer, Keys, Refused
+from streams.serve.question import QuestionError, choice, starts, view_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,8 +26,12 @@ JSON: Final = "application/json; charset=utf-8"
 BODY_MAX_BYTES: Final = 1 << 20
 PIECE: Final = 2_000
 """Decisions written at a stretch; then others get their turn."""
+TOGETHER_BYTES: Final = 64 << 10
+"""Up to so long an answer goes out at one stroke."""
 WRITE_S: Final = 60.0
 """A client that takes an answer more slowly is cut off, and asks again."""
+GONE: Final = 499
+"""As nginx calls a client that went away before its answer."""
 NOTHING: Final = b"null"
 """A client in Lua answers everybody with a fault when it gets an empty list."""
 
@@ -62,7 +67,11 @@ class Api:
     def __init__(self, feed: Source, keys: Keys, clock: Clock) -> None:
         """Keep cursors of its own."""
         self._feed, self._keys, self._clock = feed, keys, clock
-        self._cursors = Cursors()
+        self._cursors, self._wholes, self._refused = Cursors(), Wholes(), Refused()
+
+    def enforcers(self) -> int:
+        """How many are known by how far they have been told."""
+        return len(self._cursors)
 
     def application(self) -> web.Application:
         """The routes."""
@@ -88,15 +97,18 @@ class Api:
         bouncer = self._asker(request)
         query = request.query
         with refusing():
-            view, anew = stream_view(query, bouncer), starts(query)
+            view, anew = view_of(query, bouncer), starts(query)
         await self._feed.caught_up()
         self._require_complete()
         known, at_us = self._feed.decisions, self._clock()
-        asker = bouncer.name, request.remote or ""
-        answer = known.since(None if anew else self._cursors.of(asker), view, at_us)
-        cursor = Cursor(known.positions, at_us)
-        parts = (b'{"new":[', answer.new), (b'],"deleted":[', answer.deleted)
-        response = await written(request, parts, b"]}")
+        asker = self._cursors.asker(bouncer.name, request.remote or "", request.transport or request)
+        since, cursor = None if anew else self._cursors.of(asker), Cursor(known.positions, at_us)
+        if since is None or not known.reaches(since, at_us):
+            pieces = self._wholes.pieces(view, known, at_us)
+        else:
+            new, deleted = known.since(since, view, at_us)
+            pieces = [b'{"new":[', *told(new), b'],"deleted":[', *told(deleted), b"]}"]
+        response = await written(request, pieces, sum(map(len, pieces)))
         # Only now: who got half of an answer is told all of it again.
         self._cursors.advance(asker, cursor)
         return response
@@ -105,14 +117,14 @@ class Api:
         """What stands on an address, a range or a target."""
         bouncer = self._asker(request)
         with refusing():
-            view, chosen = live_view(request.query, bouncer), choice(request.query)
+            view, chosen = view_of(request.query, bouncer), choice(request.query)
         self._require_complete()
         found = chosen.of(self._feed.decisions, view, self._clock())
         end = None if chosen.limit is None else chosen.offset + chosen.limit
-        told = list(islice(found, chosen.offset, end))
-        if not told:
+        wanted = list(islice(found, chosen.offset, end))
+        if not wanted:
             return web.Response(body=NOTHING, headers={"Content-Type": JSON})
-        return await written(request, ((b"[", told),), b"]")
+        return await written(request, chain([b"["], told(wanted), [b"]"]))
 
     async def head(self, request: web.Request) -> web.Response:
         """Whether an answer could be given; no enforcer's cursor is moved."""
@@ -162,6 +174,7 @@ class Api:
         shown = request.headers.getall("X-Api-Key", [])
         bouncer = self._keys.whose(shown[0]) if len(shown) == 1 else None
         if bouncer is None:
+            self._refused.note(request.remote or "", asyncio.get_running_loop().time())
             raise web.HTTPForbidden(text="access forbidden")
         return bouncer
 
@@ -195,27 +208,23 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     return whole
 
 
-async def written(request: web.Request, parts: Iterable[tuple[bytes, list[Told]]], ending: bytes) -> web.StreamResponse:
+async def written(request: web.Request, pieces: Iterable[bytes], length_bytes: int | None = None) -> web.StreamResponse:
     """Write an answer; returns when all of it has been sent.
 
     Never compressed, which some enforcers cannot read. A client that does not take it in time, or that is gone, ends
     with a broken connection and so without a body that could be taken for a whole one.
     """
-    pieces = list(_pieces(parts)) if sum(len(told) for _, told in parts) <= PIECE else None
     response = web.StreamResponse(headers={"Content-Type": JSON})
-    if pieces is not None:
-        body = b"".join(pieces) + ending
-        response.content_length = len(body)
+    response.content_length = length_bytes
     try:
         async with asyncio.timeout(WRITE_S):
             await response.prepare(request)
-            if pieces is not None:
-                await response.write(body)
+            if length_bytes is not None and length_bytes < TOGETHER_BYTES:
+                await response.write(b"".join(pieces))
             else:
-                for piece in _pieces(parts):
+                for piece in pieces:
                     await response.write(piece)
                     await asyncio.sleep(0)
-                await response.write(ending)
             await response.write_eof()
     except TimeoutError as error:
         if request.transport is not None:
@@ -224,13 +233,12 @@ async def written(request: web.Request, parts: Iterable[tuple[bytes, list[Told]]
     return response
 
 
-def _pieces(parts: Iterable[tuple[bytes, list[Told]]]) -> Iterator[bytes]:
+def told(decisions: Sequence[Told]) -> Iterator[bytes]:
+    """Decisions as they are written, with commas between them, some at a time."""
     encoder = msgspec.json.Encoder()
-    for opening, told in parts:
-        yield opening
-        for begin in range(0, len(told), PIECE):
-            objects: list[Decision] = [decision(one) for one in told[begin : begin + PIECE]]
-            yield (b"," if begin else b"") + encoder.encode(objects)[1:-1]
+    for begin in range(0, len(decisions), PIECE):
+        objects: list[Decision] = [decision(one) for one in decisions[begin : begin + PIECE]]
+        yield (b"," if begin else b"") + encoder.encode(objects)[1:-1]
 
 
 @web.middleware
@@ -241,6 +249,10 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return web.Response(status=error.status, headers=allowed)
+    except ConnectionResetError as error:
+        # Nobody gets this; it is counted, and aiohttp makes no fault of the server of it.
+        log.debug("%s went away: %s", request.remote, error)
+        return web.Response(status=GONE)
     except web.HTTPException as error:
         kept = {name: error.headers[name] for name in ("Retry-After",) if name in error.headers}
         return web.json_response({"message": error.text}, status=error.status, headers=kept)

@@ -61,6 +61,16 @@ class Feed:
         """Whether all of the topic has ever been read."""
         return self._confirmed_s is not None
 
+    @property
+    def age_s(self) -> float | None:
+        """Since all of the topic was last known to be read; None before the first time."""
+        return None if self._confirmed_s is None else asyncio.get_running_loop().time() - self._confirmed_s
+
+    @property
+    def actors(self) -> int:
+        """Of whom something is known."""
+        return len(self.decisions)
+
     def missing(self) -> str:
         """Why no answer can be given; empty when it can."""
         if self._confirmed_s is None:
@@ -85,19 +95,24 @@ class Feed:
         """
         # Where a topic was deleted and made anew, to begin again silently would keep what is no longer so.
         consumer = AIOKafkaConsumer(**for_aiokafka(self._settings), enable_auto_commit=False, auto_offset_reset="none")
+        # A broker answers one request of a connection after the other, and a fetch waits there for records: asked on
+        # the same connection, each pull would wait for half a second.
+        asker = AIOKafkaConsumer(**for_aiokafka(self._settings), enable_auto_commit=False)
         try:
             await consumer.start()
+            await asker.start()
             consumer.assign(self._numbers)
             await consumer.seek_to_beginning(*self._numbers)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(consumer))
-                tasks.create_task(self._confirm(consumer))
+                tasks.create_task(self._confirm(consumer, asker))
                 tasks.create_task(self._forget())
         except (KafkaError, ExceptionGroup) as error:
             first = _first(error)
             raise failure(self._settings, first) if isinstance(first, KafkaError) else first from error
         finally:
             await consumer.stop()
+            await asker.stop()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -125,7 +140,7 @@ class Feed:
             self.unreadable += 1
             log.warning("%s[%d] offset %d is no block: %s", self._topic, partition, record.offset, error)
 
-    async def _confirm(self, consumer: AIOKafkaConsumer) -> None:
+    async def _confirm(self, consumer: AIOKafkaConsumer, asker: AIOKafkaConsumer) -> None:
         """Round after round, as soon as somebody waits for one; who comes during a round waits for the next."""
         loop = asyncio.get_running_loop()
         while True:
@@ -134,7 +149,7 @@ class Feed:
             began_s = loop.time()
             try:
                 async with asyncio.timeout(ANSWER_S):
-                    ends = await consumer.end_offsets(self._numbers)
+                    ends = await asker.end_offsets(self._numbers)
                     self._require_same(ends, len(consumer.partitions_for_topic(self._topic) or ends), began_s)
                     await self._reach(ends)
                 if self._confirmed_s is None:

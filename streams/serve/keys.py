@@ -6,6 +6,7 @@ once, when it is made.
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ KEY_BYTES: Final = 32
 PRESENTED_MAX: Final = 200
 """Characters; a longer key is none of ours, and need not be digested."""
 PLACE: Final = "serve.keys_file"
+TOLD_EACH_S: Final = 60.0
+"""So that a stranger fills no disk."""
+
+log = logging.getLogger(__name__)
 
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 
@@ -171,3 +176,20 @@ class Keys:
             return None
         # What is compared is a digest, from which nobody can go on to the key, however long it took.
         return self._by_digest.get(digest(key))
+
+
+class Refused:
+    """Tells the log of questions without a right key: the first at once, then how many they were, once a minute."""
+
+    def __init__(self) -> None:
+        """There were none."""
+        self._count = 0
+        self._told_s: float | None = None
+
+    def note(self, address: str, now_s: float) -> None:
+        """One more at ``now_s`` of a clock that never goes back; its address is told at debug only."""
+        log.debug("refused %s: no key, or a wrong one", address)
+        self._count += 1
+        if self._told_s is None or now_s - self._told_s >= TOLD_EACH_S:
+            log.warning("refused %d questions without a right key (their addresses: debug)", self._count)
+            self._count, self._told_s = 0, now_s

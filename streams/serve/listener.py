@@ -1,5 +1,6 @@
 """Listens, with limits on what a client may send and on how long it may say nothing."""
 
+import socket
 import ssl
 from typing import Final
 
@@ -41,6 +42,15 @@ class Listener:
             await web.TCPSite(self._runner, host, port, ssl_context=context).start()
         except OSError as error:
             raise TransportError(f"serve.listen {host}:{port}: {error.strerror or error}") from error
+        return self._at()
+
+    async def begin_at(self, bound: socket.socket) -> str:
+        """Likewise at a socket that is bound already."""
+        await self._runner.setup()
+        await web.SockSite(self._runner, bound).start()
+        return self._at()
+
+    def _at(self) -> str:
         name = self._runner.addresses[0]
         return f"{name[0]}:{name[1]}"
 

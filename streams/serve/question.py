@@ -6,6 +6,7 @@ known must come once: which of two counts, each client's author would guess othe
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -38,7 +39,6 @@ class Choice(Struct, frozen=True):
     network: Network | None = None
     contains: bool = True
     """Those that contain the network, or those that lie in it."""
-    scope: str | None = None
     value: str | None = None
     type: str | None = None
     limit: int | None = None
@@ -49,18 +49,16 @@ class Choice(Struct, frozen=True):
         if self.network is not None:
             ask = decisions.containing if self.contains else decisions.within
             found = ask(self.network, view, at_us)
-        elif self.scope is not None and self.value is not None:
-            found = decisions.upon(Target(self.scope, self.value), view, at_us)
+        elif self.value is not None and view.scopes is not None:
+            found = chain.from_iterable(
+                decisions.upon(Target(scope, self.value), view, at_us) for scope in sorted(view.scopes)
+            )
         else:
             found = decisions.active(view, at_us)
         return (told for told in found if self._fits(told))
 
     def _fits(self, told: Told) -> bool:
-        return (
-            self.scope in (None, told.target.scope)
-            and self.value in (None, told.target.value)
-            and self.type in (None, told.word.type)
-        )
+        return self.value in (None, told.target.value) and self.type in (None, told.word.type)
 
 
 def starts(query: Query) -> bool:
@@ -72,8 +70,8 @@ def starts(query: Query) -> bool:
     return _one(query, "startup") == "true"
 
 
-def stream_view(query: Query, bouncer: Bouncer) -> View:
-    """What an enforcer sees in the stream: what its key allows, of that what it asks for.
+def view_of(query: Query, bouncer: Bouncer) -> View:
+    """What an enforcer sees: what its key allows, of that what it asks for.
 
     Raises:
         QuestionError: a parameter comes twice, or both spellings of it.
@@ -81,18 +79,14 @@ def stream_view(query: Query, bouncer: Bouncer) -> View:
     if "scope" in query and "scopes" in query:
         raise QuestionError("scope and scopes are the same parameter")
     asked = _several(query, "scopes") or _several(query, "scope")
-    allowed = frozenset(bouncer.scopes)
-    scopes = allowed & {spelled(scope) for scope in asked} if asked else allowed
-    return _view(query, bouncer, scopes)
-
-
-def live_view(query: Query, bouncer: Bouncer) -> View:
-    """What an enforcer sees that asks for one address or target.
-
-    Raises:
-        QuestionError: a parameter comes twice.
-    """
-    return _view(query, bouncer, frozenset(bouncer.scopes))
+    allowed, origins = frozenset(bouncer.scopes), _several(query, "origins")
+    return View(
+        types=frozenset(bouncer.types),
+        scopes=allowed & {spelled(scope) for scope in asked} if asked else allowed,
+        origins=frozenset(origins) if origins else None,
+        containing=tuple(part.lower() for part in _several(query, "scenarios_containing")),
+        not_containing=tuple(part.lower() for part in _several(query, "scenarios_not_containing")),
+    )
 
 
 def choice(query: Query) -> Choice:
@@ -104,26 +98,13 @@ def choice(query: Query) -> Choice:
     ip, range_ = _one(query, "ip"), _one(query, "range")
     if ip is not None and range_ is not None:
         raise QuestionError("ip and range exclude one another")
-    scope = _one(query, "scope")
     return Choice(
         network=_network("ip", ip) if ip is not None else _network("range", range_) if range_ is not None else None,
         contains=_boolean(query, "contains", default=True),
-        scope=None if scope is None else spelled(scope),
         value=_one(query, "value"),
         type=_one(query, "type"),
         limit=_number(query, "limit"),
         offset=_number(query, "offset") or 0,
-    )
-
-
-def _view(query: Query, bouncer: Bouncer, scopes: frozenset[str]) -> View:
-    origins = _several(query, "origins")
-    return View(
-        types=frozenset(bouncer.types),
-        scopes=scopes,
-        origins=frozenset(origins) if origins else None,
-        containing=tuple(part.lower() for part in _several(query, "scenarios_containing")),
-        not_containing=tuple(part.lower() for part in _several(query, "scenarios_not_containing")),
     )
 
 

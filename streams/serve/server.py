@@ -3,19 +3,23 @@
 import asyncio
 import logging
 import signal
+import socket
 import ssl
 from pathlib import Path
 from typing import Final
 
 from schemas import topic
 from schemas.errors import ConfigError
+from streams import config
 from streams.clock import Clock, wall_clock_us
 from streams.live import access, topics
 from streams.live.connection import local, warn_if_open
+from streams.monitor import Monitor, opened
 from streams.serve.api import Api
 from streams.serve.feed import Feed
 from streams.serve.keys import Keys
 from streams.serve.listener import Listener
+from streams.serve.measuring import Measuring
 from streams.settings import ServeSettings, Settings
 
 ROLE: Final = "enforcer"
@@ -33,15 +37,23 @@ def run(settings: Settings) -> None:
     keys = Keys(Path(settings.serve.keys_file))
     keys.look()
     context = tls(settings.serve)
-    warn_if_open(settings.kafka)
-    access.require(settings, [ROLE])
-    name = access.name_of(topic.BLOCKS, settings)
-    partitions = topics.partitions(settings.kafka, [name])[name]
-    asyncio.run(serve(settings, keys, partitions, context, wall_clock_us))
+    with opened(settings.metrics.listen) as shown:
+        warn_if_open(settings.kafka)
+        access.require(settings, [ROLE])
+        name = access.name_of(topic.BLOCKS, settings)
+        partitions = topics.partitions(settings.kafka, [name])[name]
+        asyncio.run(serve(settings, keys, partitions, context, wall_clock_us, shown))
 
 
-async def serve(settings: Settings, keys: Keys, partitions: int, context: ssl.SSLContext | None, clock: Clock) -> None:
-    """Read and answer until a signal comes, or reading fails.
+async def serve(
+    settings: Settings,
+    keys: Keys,
+    partitions: int,
+    context: ssl.SSLContext | None,
+    clock: Clock,
+    shown: socket.socket | None = None,
+) -> None:
+    """Read and answer until a signal comes, or reading fails; metrics at ``shown``, a socket that is bound.
 
     Raises:
         TransportError: see `run`.
@@ -52,10 +64,17 @@ async def serve(settings: Settings, keys: Keys, partitions: int, context: ssl.SS
         loop.add_signal_handler(number, stopped.set)
     feed = Feed(settings.kafka, partitions, settings.serve.stale_max_s, clock)
     host, port = address(settings.serve)
-    listener = Listener(Api(feed, keys, clock).application())
+    api = Api(feed, keys, clock)
+    measuring = Measuring(feed, api.enforcers, config.revision(settings))
+    application = api.application()
+    application.middlewares.insert(0, measuring.middleware())
+    listener = Listener(application)
+    monitor = Listener(Monitor(measuring.metrics, measuring).application())
     reading, waiting = asyncio.create_task(feed.run()), asyncio.create_task(stopped.wait())
     try:
         at = await listener.begin(host, port, context)
+        if shown is not None:
+            log.info("metrics and health at %s", await monitor.begin_at(shown))
         log.info("listening at %s; %d partitions of blocks to read", at, partitions)
         if context is None and not local(settings.serve.listen):
             log.warning(
@@ -64,6 +83,7 @@ async def serve(settings: Settings, keys: Keys, partitions: int, context: ssl.SS
         await asyncio.wait([reading, waiting], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await listener.end()
+        await monitor.end()
         waiting.cancel()
         if not reading.done():
             reading.cancel()

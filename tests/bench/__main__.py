@@ -2,31 +2,30 @@
 
 import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final, cast
 
 from rich.console import Console
 
-from deploy.kafka.cluster import Cluster
-from tests.bench import report
+from tests.bench import backlog, recovery, report, serve
 from tests.bench.bench import Bench, Options
-from tests.bench.kafka import ROOT
+from tests.bench.kafka import BUILD, ROOT, broker, scratch
 from tests.bench.machine import facts
 from tests.bench.traffic import KINDS, Kind
 
-BUILD: Final = ROOT / "build"
 FILE: Final = BUILD / "bench.json"
 QUICK: Final = {"events": 100_000, "runs": 1, "actors": "5000", "faust_events": 10_000, "seconds": 5.0}
 
 
 def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
     """What the command line asks for, and the broker if it names one."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        epilog="`recovery --help`: how long a killed worker is away; `backlog --help`: millions of events at once; "
+        "`serve --help`: how fast enforcers are answered",
+    )
     add = parser.add_argument
     add("--events", type=int, default=1_000_000, help="of each run (default: 1000000)")
     add("--runs", type=int, default=3, help="of each measurement (default: 3)")
@@ -55,28 +54,16 @@ def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
     )
 
 
-@contextmanager
-def broker(bootstrap: str | None, directory: Path) -> Iterator[str]:
-    """The one that was named, or Apache Kafka of our own in ``directory``."""
-    if bootstrap is not None:
-        yield bootstrap
-        return
-    with Cluster(directory / "kafka") as cluster:
-        yield cluster.bootstrap
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A directory of this run alone, which goes when the run ends well: what workers said tells why one did not."""
-    BUILD.mkdir(exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
-    yield directory
-    shutil.rmtree(directory)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    (chosen, named), console = read_options(arguments), Console(width=None if sys.stdout.isatty() else 120)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["recovery"]:
+        return recovery.main(given[1:])
+    if given[:1] == ["backlog"]:
+        return backlog.main(given[1:])
+    if given[:1] == ["serve"]:
+        return serve.main(given[1:])
+    (chosen, named), console = read_options(given), Console(width=None if sys.stdout.isatty() else 120)
     with scratch() as directory, broker(named, directory) as bootstrap:
         bench = Bench(chosen, bootstrap, directory, console)
         asyncio.run(bench.run())

@@ -1,11 +1,13 @@
-"""What the benchmark does with a broker: fill topics, read offsets, run a worker."""
+"""What the benchmark does with a broker: start one, fill topics, read offsets, run a worker."""
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,12 +18,33 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from deploy.kafka.cluster import Cluster
 from tests.bench.measure import Run
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+BUILD: Final = ROOT / "build"
 BATCH_BYTES: Final = 256 << 10
 WAIT_S: Final = 120.0
 STOP_S: Final = 40.0
+
+
+@contextlib.contextmanager
+def broker(bootstrap: str | None, directory: Path) -> Iterator[str]:
+    """The one that was named, or Apache Kafka of our own in ``directory``."""
+    if bootstrap is not None:
+        yield bootstrap
+        return
+    with Cluster(directory / "kafka") as cluster:
+        yield cluster.bootstrap
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory of this run alone, which goes when the run ends well: what workers said tells why one did not."""
+    BUILD.mkdir(exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
+    yield directory
+    shutil.rmtree(directory)
 
 
 async def write(producer: AIOKafkaProducer, topic: str, parts: Sequence[Sequence[bytes]]) -> None:
@@ -91,11 +114,11 @@ class Progress:
 class Worker:
     """One ``weir worker`` with both stages."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, log_level: str = "warning") -> None:
         self.log = config.with_suffix(".log")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker", "--config", str(config), "--log-level", "warning"],
+                [sys.executable, "-m", "streams.cli", "worker", "--config", str(config), "--log-level", log_level],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if not name.startswith("WEIR_")},
                 stdin=subprocess.DEVNULL,
@@ -113,6 +136,14 @@ class Worker:
         """Memory it holds."""
         return int(self._seen.memory_info().rss)
 
+    def peak_bytes(self) -> int:
+        """The most memory it has held, by the kernel; what it holds now where the kernel does not tell."""
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+            (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+            return int(peak) << 10
+        return self.resident_bytes()
+
     def check(self) -> None:
         """Raise with its last words if it has ended."""
         if self._process.poll() is not None:
@@ -127,6 +158,11 @@ class Worker:
         yield run
         run.wall_s, run.cpu_s = time.perf_counter() - wall, self.cpu_s() - cpu
 
+    def kill(self) -> None:
+        """End it as the kernel would."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """Ask it to end, and end it if it does not."""
         self._process.send_signal(signal.SIGTERM)
@@ -137,16 +173,16 @@ class Worker:
             self._process.wait()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], worker: Worker, what: str) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], worker: Worker, what: str, wait_s: float = WAIT_S) -> None:
     """Ask again and again.
 
     Raises:
         RuntimeError: the worker ended.
         TimeoutError: it took too long.
     """
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + wait_s
     while not await condition():
         worker.check()
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no {what} within {WAIT_S:g} s")
+            raise TimeoutError(f"no {what} within {wait_s:g} s")
         await asyncio.sleep(0.1)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tests.bench import report
+from tests.bench import backlog, recovery, report
 from tests.bench.bench import SETTINGS
 from tests.bench.measure import Latency, Results, latency
 from tests.bench.stages import Stages
@@ -69,3 +69,26 @@ def test_latency() -> None:
     """Percentiles of a hundred and one waits from 0 to 100 are the waits of that number."""
     found = latency([float(wait) for wait in range(101)], 20_000, 0.5)
     assert found == Latency(20_000, 0.5, 101, 50.0, 99.0, 100.0)
+
+
+def test_what_a_worker_says_of_its_recovery() -> None:
+    """Each partition's line gives when it was written, how many actors, and how long that took."""
+    said = """a line that is not JSON
+{"timestamp":"2026-11-29T17:24:45.500Z","body":"partition 0: restored 12,345 actors at offset 2 in 0.08 s (term 1)"}
+{"timestamp":"2026-11-29T17:24:45.800Z","body":"partition 1: no checkpoint: rebuilding from 0, silent below 0"}
+{"timestamp":"2026-11-29T17:24:46.000Z","body":"partition 2: restored 7 actors at offset 9 in 0.30 s (term 1)"}
+"""
+    (first, *_), (last, *_) = found = recovery.read_restored(said)
+    assert [one[1:] for one in found] == [(12_345, 0.08), (7, 0.30)]
+    assert last - first == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("who", ["everybody", "one account"])
+def test_backlog(who: str) -> None:
+    """Chunks follow each other in time, and together are so many events of as many visitors as was said."""
+    events = [value for first in (0, 500) for value in backlog.values_of(who, 0, first, 500, 1_000)]
+    read = [msgspec.json.decode(value) for value in events]
+    times = [one["@timestamp"] for one in read]
+    assert times == sorted(times)
+    accounts = {one["user.id"] for one in read}
+    assert len(accounts) == 1 if who == "one account" else len(accounts) > 900

@@ -42,7 +42,9 @@ class Place:
     config: Path
 
     @classmethod
-    def make(cls, bootstrap: str, partitions: int, directory: Path, idle_after_ms: int) -> "Place":
+    def make(
+        cls, bootstrap: str, partitions: int, directory: Path, idle_after_ms: int, session_ms: int = 45_000
+    ) -> "Place":
         """Write the configuration and make the topics."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
         text = (
@@ -50,7 +52,7 @@ class Place:
             f'[input]\ntopic = "{name}-requests"\nidle_after_ms = {idle_after_ms}\n\n'
             "[policy]\nblock_age_max_s = 0\nlag_max_s = 0\n\n"
             f'[kafka]\nbootstrap = "{bootstrap}"\napplication = "{name}"\nprefix = "{name}-"\n'
-            f"partitions = {partitions}\n"
+            f"partitions = {partitions}\nsession_timeout_ms = {session_ms}\n"
         )
         config = directory / f"{name}.toml"
         config.write_text(text)

@@ -19,6 +19,7 @@ from kafka.admin import (
     ACLFilter,
     ACLOperation,
     ACLPermissionType,
+    ACLResourcePatternType,
     ResourcePattern,
     ResourcePatternFilter,
     ResourceType,
@@ -100,7 +101,8 @@ class SecureKafka:
 
 def acls(user: str, rule: Rule) -> list[ACL]:
     """A rule as Kafka keeps it: one for each operation."""
-    resource = ResourcePattern(ResourceType[rule.kind.upper()], rule.name)
+    pattern = ACLResourcePatternType.PREFIXED if rule.prefixed else ACLResourcePatternType.LITERAL
+    resource = ResourcePattern(ResourceType[rule.kind.upper()], rule.name, pattern)
     return [
         ACL(f"User:{user}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, resource)
         for operation in rule.operations

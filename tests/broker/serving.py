@@ -67,10 +67,14 @@ class Replica:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
 
-    def wait_ready(self) -> None:
-        """Wait until it answers."""
+    def wait_listening(self) -> None:
+        """Wait until it says where it listens."""
         wait(lambda: "listening at " in self.output(), self.output)
         self.at = self.output().partition("listening at ")[2].partition(";")[0]
+
+    def wait_ready(self) -> None:
+        """Wait until it answers."""
+        self.wait_listening()
         wait(lambda: self.ask("/readyz")[0] == 200, self.output)
 
     def output(self) -> str:

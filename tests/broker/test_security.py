@@ -4,11 +4,9 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import psutil
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -21,45 +19,21 @@ from streams.live import access, topics
 from streams.live.access import ROLES, Rule, name_of, rules
 from streams.live.connection import for_kafka_python
 from streams.settings import KafkaSettings, Settings
+from tests.broker.alerting import Hook, Notify, now_us, receiver, say
+from tests.broker.challenging import Challenge
 from tests.broker.installation import PARTITIONS, Installation, partition_of
 from tests.broker.secure import PASSWORD, Authority, SecureKafka, running_secure_kafka
 from tests.broker.serving import Replica
+from tests.broker.site import Site, environment, ship, start
 from tests.brokers import Broker, kinds
 from tests.requests import START_S, views
+from tests.streams.notify.saying import alert
 
 pytestmark = pytest.mark.timeout(300)
 
 WRONG: Final = "something quite different"
 """Nobody's password."""
 LOOPBACK: Final = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A secured Kafka with the topics of one Weir, a user for each role, and the files they log in with."""
-
-    kafka: SecureKafka
-    installation: Installation
-    files: Path
-    settings: Settings
-
-    def as_role(self, role: str) -> KafkaSettings:
-        """How a role reaches it: assess by a certificate, the others by a password."""
-        if role == "assess":
-            certificate, key = (
-                self.kafka.authority.directory / "assess.pem",
-                self.kafka.authority.directory / "assess.key",
-            )
-            return self.named(self.kafka.reached("ssl", certificate_file=str(certificate), key_file=str(key)))
-        return self.named(self.kafka.reached("sasl_ssl", username=role, password_file=str(self.files / "password")))
-
-    def named(self, kafka: KafkaSettings) -> KafkaSettings:
-        """The same way in, with the names of this installation."""
-        return replace(self.settings.kafka, bootstrap=kafka.bootstrap, security=kafka.security)
-
-    def settings_of(self, role: str) -> Settings:
-        """Settings with which a role runs."""
-        return replace(self.settings, kafka=self.as_role(role))
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +65,13 @@ def site(secure_kafka: SecureKafka, tmp_path_factory: pytest.TempPathFactory) ->
         installation.close()
 
 
-def environment(kafka: KafkaSettings) -> dict[str, str]:
-    """What a process needs to reach a broker in the same way."""
-    security = msgspec.to_builtins(kafka.security)
-    found = {f"WEIR_KAFKA__SECURITY__{key.upper()}": str(value) for key, value in security.items()}
-    return found | {"WEIR_KAFKA__BOOTSTRAP": kafka.bootstrap}
-
-
 class TestRoles:
     """Each role at its work."""
 
     def test_a_stream_from_shipper_to_enforcer(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         """Observe by password and assess by certificate block a scraper; neither listens nor tells a secret."""
         for stage in ("observe", "assess"):
-            with monkeypatch.context() as patch:
-                for name, value in environment(site.as_role(stage)).items():
-                    patch.setenv(name, value)
-                site.installation.start("--stages", stage)
+            start(site, stage, monkeypatch)
         events = views(START_S, 400, ip="203.0.113.9")
         with contextlib.closing(KafkaProducer(**for_kafka_python(site.as_role("shipper")))) as shipper:
             for event in events:
@@ -131,6 +95,22 @@ class TestRoles:
         assert run(["model", "show", *config]) == 0
         assert run(["deadletters", "list", *config]) == 0
 
+    def test_the_operator_overrides(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Blocking, letting in again, and looking what is in force need no more than the operator's rules."""
+        for name, value in environment(site.as_role("operator")).items():
+            monkeypatch.setenv(name, value)
+        config, word = ["--config", str(site.installation.config)], ["--for", "1h", "--reason", "a test"]
+        assert run(["block", "account:nobody", *word, *config]) == 0
+        assert run(["overrides", *config]) == 0
+        assert run(["overrides", "end", "account:nobody", "--reason", "is over", *config]) == 0
+
+    def test_the_operator_publishes(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Publishing a configuration needs no more than the operator's rules, and so does asking again."""
+        for name, value in environment(site.as_role("operator")).items():
+            monkeypatch.setenv(name, value)
+        for _ in range(2):
+            assert run(["config", "push", "--config", str(site.installation.config), "--reason", "a test"]) == 0
+
     def test_serving(self, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """`weir serve` needs no more than the enforcer's rules; it listens where it was told and tells no secret."""
         for name, value in environment(site.as_role("enforcer")).items():
@@ -147,6 +127,37 @@ class TestRoles:
             serving.process.wait()
         assert PASSWORD not in serving.output()
         assert "Traceback" not in serving.output()
+
+    def test_notifying(self, site: Site) -> None:
+        """`weir notify` needs no more than the notifier's rules; it listens nowhere and tells no secret."""
+        hook = Hook()
+        notify = Notify(site.installation, receiver("webhook", hook.start()))
+        try:
+            notify.start(**environment(site.as_role("notifier")))
+            say(site.installation, alert("inc-1", at_us=now_us()))
+            notify.wait(lambda: ("inc-1", "firing") in hook.incidents())
+            group = access.receiver_group("ops", site.settings)
+            alerts = name_of(topic.ALERTS, site.settings)
+            notify.wait(lambda: sum(site.installation.broker.committed(group, alerts).values()) > 0)
+            assert notify.process is not None
+            assert listening(notify.process.pid) == []
+            assert notify.stop() == 0
+        finally:
+            notify.kill()
+            hook.stop()
+        assert PASSWORD not in notify.output()
+        assert "Traceback" not in notify.output()
+
+    def test_challenging(self, site: Site, tmp_path: Path) -> None:
+        """`weir challenge` needs no more than the challenger's rules; it listens nowhere and tells no secret."""
+        config = str(site.installation.config)
+        challenge = Challenge(site.installation, Path(config), tmp_path / "challenged")
+        process = challenge.start(**environment(site.as_role("challenger")))
+        assert listening(process.process.pid) == []
+        assert process.stop() == 0
+        assert challenge.summary()["unreadable"] == 0
+        assert PASSWORD not in process.output()
+        assert "Traceback" not in process.output()
 
     @pytest.mark.parametrize(
         ("role", "read_topic"), [("enforcer", topic.ALERTS), ("responder", topic.REQUESTS), ("shipper", topic.BLOCKS)]
@@ -185,6 +196,49 @@ class TestRoles:
         assert text.count("may not") == 1
         assert "\n" not in text
         assert PASSWORD not in text
+
+
+class TestWithdrawn:
+    """A right that is taken away under a running worker."""
+
+    @pytest.mark.parametrize(
+        ("role", "on", "operation"),
+        [
+            ("observe", topic.REQUESTS, "READ"),
+            ("observe", topic.ACTIVITY, "WRITE"),
+            ("observe", None, "READ"),
+            ("assess", topic.ACTIVITY, "READ"),
+            ("assess", topic.STATE, "WRITE"),
+        ],
+    )
+    def test_the_worker_ends_and_its_successor_goes_on(
+        self,
+        site: Site,
+        monkeypatch: pytest.MonkeyPatch,
+        role: str,
+        on: topic.Topic | None,
+        operation: access.Operation,
+    ) -> None:
+        """It ends with 2 and a line that says who may not do what; given back, nothing of the stream is missing."""
+        running = {stage: start(site, stage, monkeypatch) for stage in ("observe", "assess")}
+        ship(site, "before")
+        site.installation.wait_judged()
+        whole = next(rule for rule, each in zip(rules(role, site.settings), ROLES[role], strict=True) if each == on)
+        rule = Rule(whole.kind, whole.name, (operation,))
+        site.kafka.forbid(role, rule)
+        try:
+            ship(site, "after")
+            assert running[role].process.wait(timeout=60) == 2, running[role].output()
+        finally:
+            site.kafka.allow(role, [rule])
+        (line,) = [line for line in running[role].output().splitlines() if "CRITICAL" in line]
+        who = "the owner of the certificate" if role == "assess" else f"user {role}"
+        assert f"{who} may not {operation} {rule.kind} {rule.name}; deploy/README.md" in line
+        assert "Traceback" not in running[role].output()
+        running[role] = start(site, role, monkeypatch)
+        site.installation.wait_judged()
+        assert sum(site.installation.ends(name_of(topic.DEAD_LETTERS, site.settings)).values()) == 0
+        assert [worker.stop() for worker in running.values()] == [0, 0]
 
 
 def until_refused(settings: Settings, role: str) -> str:

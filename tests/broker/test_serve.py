@@ -107,6 +107,26 @@ def test_two_replicas(weir: Installation, replicas: list[Replica]) -> None:
     assert [one.stop() for one in replicas] == [0, 0]
 
 
+def test_complete_or_503(weir: Installation) -> None:
+    """From its first moment on, while it reads thousands of blocks, a replica tells all of them or none."""
+    values = [f"10.0.{n // 250}.{n % 250}" for n in range(10_000)]
+    blocks = [record_of(block(f"ip:{value}", 600, from_us=now_us()), 0) for value in values]
+    weir.broker.send(weir.own(topic.BLOCKS), [Sent(one.value, one.key) for one in blocks])
+    starting = Replica(weir, weir.directory / "starting.log")
+    starting.start()
+    try:
+        starting.wait_listening()
+        statuses = []
+        while 200 not in statuses:
+            status, answer = starting.ask(f"{STREAM}?startup=true")
+            statuses.append(status)
+            assert status == 503 or sorted(one["value"] for one in answer["new"]) == sorted(values)
+        assert set(statuses) <= {200, 503}
+    finally:
+        starting.process.kill()
+        starting.process.wait()
+
+
 def test_what_is_no_block(weir: Installation, replica: Replica) -> None:
     """Bytes that are no block are passed over with a line in the log; what was said of the actor before goes on."""
     key = "ip:203.0.113.7"

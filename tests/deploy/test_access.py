@@ -57,3 +57,11 @@ def test_without_checkpoints_assess_needs_no_state() -> None:
     kept, off = parse(""), parse("[checkpoint]\ninterval_s = 0\n")
     assert name in {rule.name for rule in rules("assess", kept)}
     assert name not in {rule.name for rule in rules("assess", off)}
+
+
+def test_the_notifier_writes_only_the_formats_that_are_wanted() -> None:
+    """And has a group for each receiver, under one name that they begin with."""
+    found = {rule.name: rule for rule in rules("notifier", parse('[notify]\nformats = ["ocsf"]\n'))}
+    assert found.keys() == {"weir.alerts.v1", "weir.audit.v1", "weir.alerts.ocsf.v1", "weir.notify."}
+    assert [name for name, rule in found.items() if rule.prefixed] == ["weir.notify."]
+    assert "weir.alerts.ecs.v1" not in {rule.name for rule in rules("administrator", parse(""))}

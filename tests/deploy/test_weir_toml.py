@@ -11,7 +11,7 @@ from streams.config import parse, revision
 
 FILE = Path(__file__).resolve().parents[2] / "deploy" / "weir.toml"
 TEXT = FILE.read_text(encoding="utf-8")
-COMMENTED = {"mode", "tiers", "collectors", "bots", "allow", "groups"}
+COMMENTED = {"mode", "tiers", "collectors", "bots", "allow", "groups", "receivers"}
 """Keys whose default is that they are absent or empty: the file shows them in a comment."""
 
 
@@ -35,11 +35,11 @@ def test_every_key_stands_in_the_file() -> None:
     missing = {key for key in known - written if key.rsplit(".", 1)[-1] not in COMMENTED}
     assert not missing
     for key in COMMENTED:
-        assert re.search(rf"^# ?(\[\[{key}\]\]|{key} =)|^\[.*\.{key}\]", TEXT, re.MULTILINE), key
+        assert re.search(rf"^# ?(\[\[(\w+\.)?{key}\]\]|{key} =)|^\[.*\.{key}\]", TEXT, re.MULTILINE), key
 
 
 def test_what_is_commented_out_is_right_too() -> None:
-    """The examples of collectors, of robots, of groups and of the allowlist can be taken as they are."""
+    """The examples of collectors, of robots, of groups, of the allowlist and of receivers can be taken as they are."""
     example = "\n".join(line.removeprefix("# ") for line in TEXT.splitlines() if re.match(r"# (\[\[|[a-z_]+ = )", line))
     example = example[example.index("[[collectors]]") :]
     settings = parse(example)
@@ -47,6 +47,7 @@ def test_what_is_commented_out_is_right_too() -> None:
     assert [bot.ranges for bot in settings.bots] == [("192.0.2.0/24", "2001:db8:77::/48")]
     assert [(group.name, group.of) for group in settings.groups] == [("agent_net", ("agent", "net"))]
     assert [entry.actor for entry in settings.allow] == ["net:192.0.2.0/24"]
+    assert [(one.name, one.kind) for one in settings.notify.receivers] == [("sre", "alertmanager"), ("chat", "webhook")]
 
 
 @pytest.mark.parametrize("name", ["demo.toml"])

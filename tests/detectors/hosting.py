@@ -6,7 +6,8 @@ import numpy as np
 
 from detectors.core.model import Model, empty
 from schemas.actor import Scope
-from streams.pipeline.assess.assessor import Assessor, Evaluation
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Evaluation
 from streams.settings import Settings
 from tests import days
 

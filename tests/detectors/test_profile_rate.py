@@ -15,11 +15,11 @@ from detectors.core.peer import CLASSES, classes_of
 from detectors.profile_rate import Config, ProfileRate
 from schemas.actor import Scope
 from schemas.sighting import Kind
-from streams import config
-from streams.pipeline.assess.assessor import Evaluation
+from streams.pipeline.assess.outcome import Evaluation
 from tests import days
 from tests.detectors.columns_of import Judge, columns_of
 from tests.detectors.hosting import Hosted
+from tests.low import low
 from tests.requests import START_S, request_of, views
 
 LIMITS: Final = {Span.MINUTE: 6, Span.TEN_MINUTES: 9, Span.HOUR: 13, Span.DAY: 17}
@@ -36,7 +36,7 @@ def judged(
     values: list[bytes], scope: Scope = Scope.ACCOUNT, text: str = TEXT
 ) -> tuple[Evaluation, Evidence, list[int]]:
     """Evidence on a day's records, and the rows of a scope."""
-    hosted = Hosted("profile_rate", config.parse(text))
+    hosted = Hosted("profile_rate", low(text))
     evaluation = hosted.evaluate(values)
     return evaluation, evaluation.judged[0].evidence, hosted.rows_of(evaluation, scope)
 

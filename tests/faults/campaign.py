@@ -22,7 +22,7 @@ from streams.offline.replay import replay
 from streams.offline.simulate import PRESETS, simulate, write
 from tests.broker.installation import Installation, Received, Record, content
 from tests.brokers import Broker
-from tests.faults.fault import NEXT_S, Site, strike
+from tests.faults.fault import NEXT_S, WORKERS_MIN, Site, strike
 from tests.faults.feeding import Feeding
 from tests.faults.state import differing_actors
 
@@ -89,7 +89,7 @@ def run(broker: Broker, directory: Path, plan: Plan, make_site: MakeSite, tell: 
     weir.install()
     place = make_site(weir, chance)
     try:
-        for _ in range(2):
+        for _ in range(WORKERS_MIN):
             weir.start()
         _disturb(place, found, plan, [event for event in events if not plan.leave_out(event)], tell)
         started = time.monotonic()

@@ -1,5 +1,7 @@
 """What is done to a running Weir, and how each is undone."""
 
+import contextlib
+import os
 import random
 import signal
 import threading
@@ -8,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.kafka.cluster import Cluster
+from kafka.errors import KafkaError
+
+from deploy.kafka.cluster import Cluster, Node
 from tests.broker.installation import Installation, Worker
 from tests.faults.links import Links
 
@@ -32,7 +36,7 @@ class Site:
     cluster: Cluster | None = None
     links: Links | None = None
     down: int | None = None
-    """The node that was killed."""
+    """The node that was killed, or stands still."""
     starting: threading.Thread | None = None
     """Brings it back."""
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -139,10 +143,23 @@ def pause_worker_shortly(site: Site) -> bool:
 
 def kill_broker(site: Site) -> bool:
     """End a broker, with the partitions and perhaps the controller it leads, as a power cut would."""
-    cluster = site.cluster
-    if cluster is None or site.down is not None:
+    return site.cluster is not None and _kill(site, site.cluster, site.chance.choice(site.cluster.nodes))
+
+
+def kill_controller(site: Site) -> bool:
+    """Likewise the one that decides which broker leads what: another one has to take that over first."""
+    if site.cluster is None or site.down is not None:
         return False
-    node = site.chance.choice(cluster.nodes)
+    with contextlib.suppress(KafkaError):
+        (quorum,) = site.weir.broker.admin.describe_metadata_quorum()["topics"]
+        leader = quorum["partitions"][0]["leader_id"]
+        return leader > 0 and _kill(site, site.cluster, site.cluster.nodes[leader - 1])
+    return False
+
+
+def _kill(site: Site, cluster: Cluster, node: Node) -> bool:
+    if site.down is not None:
+        return False
     cluster.kill(node)
     site.down = node.number
 
@@ -156,6 +173,25 @@ def kill_broker(site: Site) -> bool:
         site.starting.start()
 
     site.after(OUTAGE_S, begin)
+    return True
+
+
+def pause_broker(site: Site) -> bool:
+    """A broker stands still with its connections open, as behind a disk that hangs, then goes on."""
+    if site.cluster is None or site.down is not None:
+        return False
+    node = site.chance.choice(site.cluster.nodes)
+    pid = node.pid
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGSTOP)
+    site.down = node.number
+
+    def wake() -> None:
+        os.kill(pid, signal.SIGCONT)
+        site.down = None
+
+    site.after(PAUSE_S, wake)
     return True
 
 
@@ -173,6 +209,8 @@ KINDS: Final[Mapping[str, tuple[Callable[[Site], bool], int]]] = {
     "worker paused beyond its session": (pause_worker, 2),
     "worker paused shortly": (pause_worker_shortly, 1),
     "broker killed": (kill_broker, 2),
+    "controller killed": (kill_controller, 1),
+    "broker paused": (pause_broker, 1),
     "connections cut": (cut_connections, 2),
 }
 """Name, what it does (False: not possible now), and how often it is drawn."""

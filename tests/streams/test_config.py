@@ -48,9 +48,9 @@ class TestTaken:
 
     def test_changes(self) -> None:
         """A change is put where the file would have its key, and counts more than the environment."""
-        changes = {"policy.block_s": 61, "detectors.profile_rate.tiers.recruiter.day": 7}
+        changes = {"policy.block_s": 61, "detectors.profile_rate.tiers.recruiter.day": 700}
         settings = config.parse("[policy]\nblock_s = 7\n", "weir.toml", {"WEIR_POLICY__BLOCK_S": "60"}, changes)
-        text = "[policy]\nblock_s = 61\n[detectors.profile_rate.tiers.recruiter]\nday = 7\n"
+        text = "[policy]\nblock_s = 61\n[detectors.profile_rate.tiers.recruiter]\nday = 700\n"
         assert settings == config.parse(text)
 
     def test_byte_order_mark(self) -> None:
@@ -93,8 +93,27 @@ class TestRefused:
             ("[detectors.long_tai]\nlimit = 30\n", 1, f"no such detector; there are {', '.join(classes())}"),
             ("[detectors]\nlong_tail = 3\n", 2, "detectors.long_tail: Expected `object`, got `int`"),
             ("detectors = 3\n", 1, "detectors: Expected `object`"),
-            ("[detectors.long_tail]\nlimit = 6.9\n", 2, "detectors.long_tail.limit: Expected `float` >= 7.0"),
-            ("[detectors.long_tail]\nlimit = nan\n", 2, "Expected `float` >= 7.0"),
+            (
+                "[detectors.long_tail]\nlimit = 11.9\n",
+                2,
+                "detectors.long_tail.limit: Expected `float` >= 12.0: ordinary",
+            ),
+            ("[detectors.long_tail]\nlimit = nan\n", 2, "detectors.long_tail.limit: Expected `float` >= 0.0"),
+            (
+                "[detectors.profile_rate.ip]\n\nhour = 74\n",
+                3,
+                "profile_rate.ip.hour: Expected 0 or `int` >= 75: ordinary",
+            ),
+            (
+                "[detectors.profile_rate.tiers.a]\nhour = 0\nday = 149\n",
+                3,
+                "tiers[...].day: Expected 0 or `int` >= 150",
+            ),
+            ("[fusion]\nfloor = 9.9\n", 2, "fusion.floor: Expected `float` >= 10.0"),
+            ("[fusion]\nblock_limit = 13.9\n", 2, "fusion.block_limit: Expected `float` >= 14.0"),
+            ("[policy.scope_max_s]\nnets = 9\n", 2, "policy.scope_max_s.nets: Object contains unknown field"),
+            ("[policy]\nblocked_share_max = 0.0\n", 2, "policy.blocked_share_max: Expected `float` > 0.0"),
+            ("[mode]\nenforce_share = 1.01\n", 2, "mode.enforce_share: Expected `float` <= 1.0"),
             ("[detectors.long_tail]\nmix = 1.0\n", 2, "Expected `float` < 1.0"),
             ("[detectors.long_tail]\nblock_ratio = 0.9\n", 2, "Expected `float` >= 1.0"),
             ("[detectors.long_tail]\nlimits = 30\n", 2, "detectors.long_tail.limits: Object contains unknown field"),
@@ -144,7 +163,7 @@ class TestRefused:
             ("WEIR_POLICY__BLOCK_S", "soon", "policy.block_s: Expected `int`, got `str`"),
             ("WEIR_POLICY__BLOKC_S", "5", "policy.blokc_s: Object contains unknown field `blokc_s`"),
             ("WEIR_POLITY__BLOCK_S", "5", "polity: Object contains unknown field `polity`"),
-            ("WEIR_DETECTORS__LONG_TAIL__LIMIT", "1", "detectors.long_tail.limit: Expected `float` >= 7.0"),
+            ("WEIR_DETECTORS__LONG_TAIL__LIMIT", "1", "detectors.long_tail.limit: Expected `float` >= 12.0"),
             ("WEIR_DETECTORS__LONG_TALE__LIMIT", "9", "detectors.long_tale: there is no such detector"),
             ("WEIR_SURFACES__0__PATH", "/x", "surfaces is no section"),
         ],
@@ -208,6 +227,7 @@ class TestRevision:
             "[policy]\nlag_max_s = 5",
             "[dead_letters]\non_flood = 'stop'\nshare_max = 1.0",
             "[serve]\nlisten = '10.0.0.5:8080'\nstale_max_s = 0",
+            "[metrics]\nlisten = '127.0.0.1:9464'\n[log]\nformat = 'json'",
         ],
     )
     def test_stays_with_what_only_sends(self, text: str) -> None:

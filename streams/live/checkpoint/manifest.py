@@ -12,8 +12,8 @@ other's.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Final, NamedTuple, Self
 
 import msgspec
 import xxhash
@@ -80,6 +80,21 @@ class Blob(msgspec.Struct, frozen=True, array_like=True):
         return joined
 
 
+class Lineage(NamedTuple):
+    """Which topics the state was made of, by the ids that the broker gave them; empty where it does not tell.
+
+    The offsets of a topic that was deleted and made anew begin at 0 again, and mean other records.
+    """
+
+    activity: str = ""
+    requests: str = ""
+
+    def differs(self, other: Self) -> Sequence[str]:
+        """Names of those that are not the same, of those that both know."""
+        pairs = zip(self._fields, self, other, strict=True)
+        return [name for name, mine, theirs in pairs if mine and theirs and mine != theirs]
+
+
 class Manifest(msgspec.Struct, frozen=True, array_like=True):
     """A whole checkpoint: found again by this one record."""
 
@@ -97,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
     """Keys of earlier owners and of blobs that no longer belong to it, which go once this record stands."""
     partitions: int
     """Of the activity topic: with another number actors belong to other partitions than their state."""
+    lineage: Lineage = Lineage()
 
     @property
     def owner(self) -> Owner:

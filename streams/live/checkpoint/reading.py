@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -20,6 +20,8 @@ FETCH_BYTES: Final = 8 << 20
 FETCH_WAIT_MS: Final = 20
 """How long the broker holds an answer back while it has nothing."""
 POLL_MS: Final = 20
+HELD_BYTES: Final = 16 << 20
+"""So much of what a look comes by is kept, lest it is read again; what lies beyond may be as long as 256 parts."""
 ALONG: Final = 64
 """Records between two wanted ones that are read along rather than sought across."""
 
@@ -32,12 +34,24 @@ class Kept(Protocol):
     value: bytes | None
 
 
+class Seen(NamedTuple):
+    """What is remembered of a record that was looked at."""
+
+    key: bytes | None
+    value: bytes | None
+    """None of a tombstone, and of what is not held."""
+    stands: bool
+    """It is no tombstone."""
+
+
 @dataclass(slots=True)
 class Found:
     """What stands at the end of one partition of state."""
 
-    records: dict[int, Kept] = field(default_factory=dict)
+    records: dict[int, Seen] = field(default_factory=dict)
     """By offset, from the end back as far as was looked."""
+    held_bytes: int = 0
+    """Of values, those of manifests aside."""
     manifests: list[Manifest] = field(default_factory=list)
     """Best first."""
 
@@ -46,6 +60,15 @@ class Found:
         """Above every term that was seen."""
         owners = (owner_of(key) for key in self.keys())
         return max((owner.term for owner in owners if owner is not None), default=0) + 1
+
+    def add(self, record: Kept) -> None:
+        """Remember a record: its value too while there is room, and always that of a manifest."""
+        value = record.value
+        if value is not None and not _is_manifest(record.key):
+            room = self.held_bytes + len(value) <= HELD_BYTES
+            self.held_bytes += len(value) if room else 0
+            value = value if room else None
+        self.records[record.offset] = Seen(record.key, value, record.value is not None)
 
     def keys(self) -> Iterator[str]:
         """Of all records, as often as they stand there."""
@@ -56,11 +79,11 @@ class Found:
     def outdated(self, owner: Owner) -> tuple[str, ...]:
         """Keys that are not of ``owner`` and may still stand there."""
         left = {
-            key.decode(errors="replace"): record.value
+            key.decode(errors="replace"): record.stands
             for _, record in sorted(self.records.items())
             if (key := record.key)
         }
-        found = {key for key, value in left.items() if value is not None}
+        found = {key for key, stands in left.items() if stands}
         for manifest in self.manifests:
             found.update(manifest.keys(), manifest.outdated)
         return tuple(sorted(key for key in found if owner_of(key) not in (None, owner)))
@@ -102,23 +125,21 @@ class StateReader:
         found, seen_from, span = Found(), None, FIRST_LOOK
         while True:
             start = max(first, end - span)
-            found.records.update(await self._range(number, start, seen_from))
+            await self._look(number, start, seen_from, found)
             found.manifests = sorted(_manifests(found.records), key=lambda one: one.rank, reverse=True)
             most = max((one.parts for one in found.manifests), default=0)
             if start == first or (found.manifests and span >= 4 * most + FIRST_LOOK):
                 return found
             seen_from, span = start, span * FARTHER
 
-    async def _range(self, number: TopicPartition, start: int, stop: int | None) -> dict[int, Kept]:
-        """Records of ``[start, stop)``; to the end where ``stop`` is None."""
-        records: dict[int, Kept] = {}
+    async def _look(self, number: TopicPartition, start: int, stop: int | None, found: Found) -> None:
+        """Take in the records of ``[start, stop)``; to the end where ``stop`` is None."""
         self._consumer.seek(number, start)
         with self._flowing(number):
             while not await self._reached(number, stop):
                 for record in await self._poll(number):
                     if stop is None or record.offset < stop:
-                        records[record.offset] = record
-        return records
+                        found.add(record)
 
     @contextmanager
     def _flowing(self, number: TopicPartition) -> Iterator[None]:
@@ -145,28 +166,29 @@ class StateReader:
             CheckpointError: a part is missing, is another one's or is damaged.
         """
         wanted = {offset for blob in manifest.blobs for offset in blob.offsets}
-        records = {offset: record for offset, record in found.records.items() if offset in wanted}
+        records = {offset: record for offset, record in found.records.items() if offset in wanted and record.value}
         records.update(await self._fetch(self._numbers[partition], sorted(wanted - records.keys(), reverse=True)))
         whole: dict[str, bytes] = {}
         for blob in manifest.blobs:
             parts = []
             for part, offset in enumerate(blob.offsets):
-                record, key = records[offset], manifest.owner.part_key(blob.name, blob.parity, part)
-                if record.key != key.encode() or record.value is None:
+                # Taken out as it is joined: all of a state in parts and whole would be twice the state.
+                record, key = records.pop(offset, None), manifest.owner.part_key(blob.name, blob.parity, part)
+                if record is None or record.key != key.encode() or record.value is None:
                     raise CheckpointError(blob.name, f"offset {offset} holds another record")
                 parts.append(record.value)
             whole[blob.name] = blob.whole(parts)
         return whole
 
-    async def _fetch(self, number: TopicPartition, wanted: list[int]) -> dict[int, Kept]:
+    async def _fetch(self, number: TopicPartition, wanted: list[int]) -> dict[int, Seen]:
         """Records at the offsets ``wanted``, the lowest of which is last."""
-        records: dict[int, Kept] = {}
+        records: dict[int, Seen] = {}
         with self._flowing(number):
             while wanted:
                 await self._seek(number, wanted[-1])
                 for record in await self._poll(number):
                     if wanted and record.offset == wanted[-1]:
-                        records[wanted.pop()] = record
+                        records[wanted.pop()] = Seen(record.key, record.value, record.value is not None)
                 at = await self._consumer.position(number)
                 if wanted and (at > wanted[-1] or await self._reached(number, None)):
                     raise CheckpointError("manifest", f"the record at offset {wanted[-1]} is gone")
@@ -178,10 +200,14 @@ class StateReader:
             self._consumer.seek(number, offset)
 
 
-def _manifests(records: Mapping[int, Kept]) -> Iterator[Manifest]:
+def _is_manifest(key: bytes | None) -> bool:
+    return key is not None and key.endswith(b"/manifest")
+
+
+def _manifests(records: Mapping[int, Seen]) -> Iterator[Manifest]:
     """Those that can be read, are of this version and were written by the owner that their key names."""
     for record in records.values():
-        if record.key is not None and record.value is not None and record.key.endswith(b"/manifest"):
+        if record.value is not None and _is_manifest(record.key):
             try:
                 manifest = MANIFEST_CODEC.decode(record.value)
             except RecordError:

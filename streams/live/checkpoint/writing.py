@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol, cast
 import xxhash
 
 from schemas import topic
-from streams.live.checkpoint.manifest import MANIFEST_CODEC, VERSION, Blob, Manifest, Owner, cut
+from streams.live.checkpoint.manifest import MANIFEST_CODEC, VERSION, Blob, Lineage, Manifest, Owner, cut
 from streams.live.sending import Outgoing, Sender
 
 IN_FLIGHT_BYTES: Final = 16 << 20
@@ -43,16 +43,24 @@ class Series:
     """An owner's checkpoints of one partition."""
 
     def __init__(
-        self, sender: Sender, partition: int, partitions: int, owner: Owner, outdated: tuple[str, ...] = ()
+        self,
+        sender: Sender,
+        partition: int,
+        partitions: int,
+        owner: Owner,
+        outdated: tuple[str, ...] = (),
+        lineage: Lineage = Lineage(),  # noqa: B008 - it cannot change
     ) -> None:
         """Write ``partition`` of so many; the keys ``outdated`` get tombstones once the first checkpoint stands."""
         self._sender, self._partition, self._partitions = sender, partition, partitions
-        self.owner, self._outdated = owner, outdated
+        self.owner, self._outdated, self._lineage = owner, outdated, lineage
         self._blobs: dict[str, Blob] = {}
         self.manifest: Manifest | None = None
         """The last one that the broker has."""
         self.whole_next = True
         """The next checkpoint must hold everything: it is the first, or the one before was not finished."""
+        self.written_bytes = 0
+        """Of all blobs so far."""
 
     async def write(
         self, point: Point, names: Collection[str], blobs: Iterator[tuple[str, bytes]], encoding: Executor
@@ -98,6 +106,7 @@ class Series:
             last = self._blobs.get(name)
             widest = max(len(offsets), 0 if last is None else last.widest)
             checksum = xxhash.xxh3_64_intdigest(blob)
+            self.written_bytes += len(blob)
             arrived[name] = Blob(name, self._parity(name), len(blob), checksum, offsets, widest)
         return arrived
 
@@ -105,7 +114,8 @@ class Series:
         sequence = 1 if self.manifest is None else self.manifest.sequence + 1
         left = (key for name, blob in self._blobs.items() if name not in blobs for key in blob.keys(self.owner))
         outdated = (*self._outdated, *left)
-        manifest = Manifest(VERSION, *self.owner, sequence, *point, tuple(blobs.values()), outdated, self._partitions)
+        parts = tuple(blobs.values())
+        manifest = Manifest(VERSION, *self.owner, sequence, *point, parts, outdated, self._partitions, self._lineage)
         await self._sender.send([self._record(self.owner.manifest_key, MANIFEST_CODEC.encode(manifest))])
         self._blobs, self.manifest, self.whole_next, self._outdated = blobs, manifest, False, ()
         if outdated:

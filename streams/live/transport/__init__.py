@@ -1,6 +1,6 @@
 """Faust transport ``batch://``: all records of one partition's fetch as one message."""
 
-from streams.live.transport.failure import stop_process
+from streams.live.transport.failure import explain_with, stop_process
 from streams.live.transport.options import Assigned, Beginning, FetchOptions, TopicOptions
 from streams.live.transport.transport import (
     PartitionState,
@@ -21,6 +21,7 @@ __all__ = [
     "TopicOptions",
     "batch_topic",
     "configure",
+    "explain_with",
     "let_commit",
     "let_go",
     "on_last_call",

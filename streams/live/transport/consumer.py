@@ -12,7 +12,7 @@ from faust.types import TP, ConsumerMessage, EventT, Message
 from faust.types.transports import TPorTopicSet
 from faust.types.tuples import ack_lock
 
-from streams.live.transport.failure import stop_process
+from streams.live.transport.failure import explained, stop_process
 from streams.live.transport.fetch import Fetched
 from streams.live.transport.ledger import AckLedger
 from streams.live.transport.options import Assigned, Beginning, Declared
@@ -61,7 +61,8 @@ class BatchConsumer(Consumer):
         room, seeks = self._room(), self._seeks
         wanted = {tp for tp in active_partitions if self._may_take(tp, room)}
         self._starved = len(wanted) < len(active_partitions)
-        fetched = await self._thread.take(wanted, room, seeks, timeout)
+        with explained("reading"):
+            fetched = await self._thread.take(wanted, room, seeks, timeout)
         if seeks != self._seeks or not self._sought:
             return {tp: found for tp, found in fetched.items() if tp.topic not in self._topics}
         return fetched
@@ -209,9 +210,10 @@ class BatchConsumer(Consumer):
         tps = sorted(tp for tp in self.assignment() if tp.topic in asked)
         if not tps:
             return
-        # In `perform_seek` it would have to be done within the time of a request.
-        committed = await self.seek_to_committed()
-        first = await self.earliest_offsets(*tps)
+        with explained("beginning"):
+            # In `perform_seek` it would have to be done within the time of a request.
+            committed = await self.seek_to_committed()
+            first = await self.earliest_offsets(*tps)
         for name, begin in asked.items():
             own = [tp for tp in tps if tp.topic == name]
             if own:
@@ -224,7 +226,8 @@ class BatchConsumer(Consumer):
         self._sought = False
         self._seeks += 1
         await self._thread.begin_seek(self._seeks)
-        await super().perform_seek()
+        with explained("beginning"):
+            await super().perform_seek()
         batched = [tp for tp in self.assignment() if tp.topic in self._topics]
         if batched:
             await self._begin(batched)

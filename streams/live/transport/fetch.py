@@ -12,6 +12,7 @@ from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.live.transport.alignment import Alignment
 from streams.live.transport.options import FetchOptions, TopicOptions
 from streams.live.transport.records import BatchRecords
 from streams.pipeline.batch import Batch
@@ -28,6 +29,7 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         self._options = options
         self._awake = False
         self._seeks = 0
+        self._alignments: dict[str, Alignment[TopicPartition]] = {}
         super().__init__(
             consumer._client,
             consumer._subscription,
@@ -84,6 +86,7 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     def begin_seek(self, seeks: int) -> None:
         """Let no `take` that was called before the seek numbered ``seeks`` take anything that is read after it."""
         self._seeks = seeks
+        self._alignments.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -113,12 +116,14 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         taken: dict[TopicPartition, list[Batch]] = {}
         left = dict(room)
         records_left, bytes_left = self._options.batch_records, self._options.batch_bytes
+        behind = self._behind(partitions)
         for tp in list(self._records):
-            if tp not in partitions or left.get(tp.topic, 0) <= 0:
+            if tp not in partitions or left.get(tp.topic, 0) <= 0 or self._is_ahead(tp, behind):
                 continue
             batch = self._take(tp)
             if batch is None:
                 continue
+            self._note_taken(tp, batch)
             taken[tp] = [batch]
             left[tp.topic] -= 1
             records_left -= len(batch)
@@ -126,6 +131,30 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             if records_left <= 0 or bytes_left <= 0:
                 break
         return taken
+
+    def _behind(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
+        """Partitions of aligned topics that have more to read, here or on the broker."""
+        aligned = [tp for tp in partitions if (options := self._topics.get(tp.topic)) is not None and options.aligned]
+        return [tp for tp in aligned if tp in self._records or self._has_more(tp)]
+
+    def _has_more(self, tp: TopicPartition) -> bool:
+        subscription = self._subscriptions.subscription
+        assignment = None if subscription is None else subscription.assignment
+        state = None if assignment is None else assignment.state_value(tp)
+        if state is None or not state.has_valid_position or state.highwater is None:
+            return state is not None
+        end: int = state.highwater if state.lso is None else state.lso
+        return bool(state.position < end)
+
+    def _is_ahead(self, tp: TopicPartition, behind: Collection[TopicPartition]) -> bool:
+        alignment = self._alignments.get(tp.topic)
+        return alignment is not None and not alignment.may_take(
+            tp, [other for other in behind if other.topic == tp.topic]
+        )
+
+    def _note_taken(self, tp: TopicPartition, batch: Batch) -> None:
+        if self._topics[tp.topic].aligned:
+            self._alignments.setdefault(tp.topic, Alignment()).took(tp, batch)
 
     def _take(self, tp: TopicPartition) -> Batch | None:
         result = self._records[tp]

@@ -61,6 +61,8 @@ class TopicOptions:
     """Read from the beginning at each assignment; commits go on from where they were."""
     late_acks: bool = False
     """A rebalance does not wait for what agents have not acknowledged: it will be read again."""
+    aligned: bool = False
+    """No partition is read far ahead of the slowest, by the records' own times, which `timestamps` must ask for."""
     begin: Begin | None = None
     """Asked at each assignment where to begin; commits then stay below what `let_commit` allows."""
 

@@ -13,7 +13,9 @@ from typing import Final
 VERSIONS: Final = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
 
 NAMES: Final = """
-aiokafka.consumer.consumer    AIOKafkaConsumer :_client :_subscription :_fetcher :_closed
+aiokafka.consumer.consumer    AIOKafkaConsumer :_client :_subscription :_fetcher :_closed :_coordinator
+aiokafka.consumer.group_coordinator GroupCoordinator .check_errors()
+aiokafka.consumer.group_coordinator NoGroupCoordinator .check_errors()
 aiokafka.consumer.consumer    AIOKafkaConsumer :_check_crcs :_consumer_timeout :_retry_backoff_ms :_auto_offset_reset
 aiokafka.consumer.consumer    AIOKafkaConsumer :_client_rack
 aiokafka.consumer.fetcher     Fetcher ._proc_fetch_request(assignment,node_id,request)
@@ -24,10 +26,10 @@ aiokafka.consumer.fetcher     FetchResult .has_more() .check_assignment(tp) ._up
 aiokafka.consumer.fetcher     FetchError .check_raise()
 aiokafka.consumer.fetcher     PartitionRecords ._consume_aborted_up_to(batch_offset) ._contains_abort_marker(next_batch)
 aiokafka.consumer.fetcher     PartitionRecords :_tp :_records :_aborted_transactions :_aborted_producers :_check_crcs
-aiokafka.consumer.fetcher     PartitionRecords :_isolation_level :next_fetch_offset
+aiokafka.consumer.fetcher     PartitionRecords :_isolation_level :next_fetch_offset :_records_iterator
 aiokafka.consumer.subscription_state SubscriptionState .fetch_context() .reassignment_in_progress .subscription
 aiokafka.consumer.subscription_state Assignment .state_value(tp)
-aiokafka.consumer.subscription_state TopicPartitionState :lso :highwater
+aiokafka.consumer.subscription_state TopicPartitionState :lso :highwater .has_valid_position .position
 aiokafka.record.memory_records MemoryRecords .has_next .next_batch
 aiokafka.record.default_records DefaultRecordBatch .base_offset .next_offset .producer_id .is_control_batch
 aiokafka.record.default_records DefaultRecordBatch .is_transactional .validate_crc
@@ -50,7 +52,9 @@ faust.transport.consumer      ThreadDelegateConsumer .earliest_offsets(partition
 faust.transport.consumer      ThreadDelegateConsumer .seek_to_committed()
 faust.tables.recovery         Recovery ._resume_streams(generation_id)
 faust.transport.drivers       TRANSPORTS .aliases
-faust.transport.drivers.aiokafka AIOKafkaConsumerThread .on_start() ._ensure_consumer() ._consumer
+faust.transport.drivers.aiokafka AIOKafkaConsumerThread .on_start() ._ensure_consumer() ._consumer .crash(exc)
+faust.transport.drivers.aiokafka AIOKafkaConsumerThread ._commit(offsets) .assignment()
+faust.transport.drivers.aiokafka ensure_aiokafka_TP .__call__
 faust.transport.base          Transport .__init__(url,app,loop) .Consumer
 faust.types.tuples            ConsumerMessage .acked .generation_id .refcount
 faust.types.tuples            ack_lock .acquire

@@ -67,6 +67,9 @@ class BatchRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no t
             stock._check_crcs,
             stock._isolation_level,
         )
+        # Both would go round in a circle with a generator that nobody reads from, and keep all that was fetched until
+        # the collector finds them: a worker has it look at old objects hardly ever.
+        stock._records_iterator = self._records_iterator = None
         self._options = options
         self._loaded: list[Record] = []
         self._at = 0

@@ -2,15 +2,22 @@
 
 # ruff: noqa: SLF001  (pins.py lists the private names and checks that they are there)
 
+import logging
+import time
 from collections.abc import Collection, Mapping
 from typing import cast
 
-from aiokafka.errors import ConsumerStoppedError
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from aiokafka.consumer.consumer import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 
+from streams.live.transport.failure import explained
 from streams.live.transport.fetch import BatchFetcher, Fetched
 from streams.live.transport.options import Declared
+
+log = logging.getLogger(__name__)
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
@@ -40,8 +47,22 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         if consumer._closed or consumer._fetcher._closed:
             raise ConsumerStoppedError
+        _heed_coordinator(consumer)
         with consumer._subscription.fetch_context():
             return cast(Fetched, await consumer._fetcher.take(partitions, room, seeks, timeout_s))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # As Faust's own, which logs a traceback before anybody can say what the broker has against it.
+        consumer, ours = self._ensure_consumer(), self.assignment() & offsets.keys()
+        self.tp_last_committed_at.update(dict.fromkeys(ours, time.monotonic()))
+        try:
+            with explained("committing"):
+                await consumer.commit({ensure_aiokafka_TP(tp): OffsetAndMetadata(offsets[tp], "") for tp in ours})
+        except Exception as error:  # noqa: BLE001 - a commit that fails must not be taken for one that was made
+            if not (isinstance(error, CommitFailedError) and "already rebalanced" in str(error)):
+                await self.crash(error)
+            return False
+        return True
 
     async def begin_seek(self, seeks: int) -> None:
         """See `BatchFetcher.begin_seek`. Called from the main loop."""
@@ -65,3 +86,13 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             return None
         committed_only = self._declared.fetch.isolation == "read_committed"
         return cast("int | None", state.lso if committed_only and state.lso is not None else state.highwater)
+
+
+def _heed_coordinator(consumer: AIOKafkaConsumer) -> None:
+    """Raise what the group's coordinator has refused: it waits until somebody hears of that, and does nothing else."""
+    try:
+        consumer._coordinator.check_errors()
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        log.warning("group: %s", error)

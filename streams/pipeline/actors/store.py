@@ -360,6 +360,18 @@ class Actors:
         """The actor as records name it."""
         return Actor(self.scope(slot).label, self.value(slot))
 
+    def find(self, actor: Actor) -> list[int]:
+        """Slots of all that records name so, sessions of several accounts perhaps; looks at each of the scope."""
+        text = np.frombuffer(actor.value.encode(), np.uint8)
+        c, n = self.columns, len(self)
+        scope = next((one for one in Scope if one.label == actor.scope), None)
+        if scope is None or not text.size:
+            return []
+        slots = np.flatnonzero((c["scope"][:n] == scope) & (c["text_length"][:n] == text.size))
+        same: NDArray[np.bool_] = (self.texts_of(slots).reshape(-1, text.size) == text).all(axis=1)
+        found: list[int] = slots[same].tolist()
+        return found
+
     @property
     def nbytes(self) -> int:
         """Bytes held, room to grow included."""

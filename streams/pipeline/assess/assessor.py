@@ -10,7 +10,6 @@ decisions come out as the watermark moves (`advance`)::
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -21,14 +20,14 @@ from detectors.core.contract import Detector, DetectorConfig
 from detectors.core.fusion import MODES, Fusion
 from detectors.core.model import Model
 from schemas.alert import Members
-from schemas.incident import Incident
 from schemas.mode import Mode
-from schemas.model import ModelDelta
 from schemas.sighting import DETAIL_COLUMNS, Flag, Kind
 from streams.pipeline.actors.store import Actors, Slots
 from streams.pipeline.assess.bounds import Bounds
+from streams.pipeline.assess.outcome import Evaluation, Knowledge, Outcome, Switch
 from streams.pipeline.assess.release import LONG_AGO, Release
 from streams.pipeline.assess.roster import Roster
+from streams.pipeline.assess.timeline import Chosen, Regime, Timeline
 from streams.pipeline.assess.view import Own
 from streams.pipeline.checkpoint.written import Written
 from streams.pipeline.model.learner import Learner
@@ -38,6 +37,8 @@ from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.decide import Decider, Decision
 from streams.pipeline.policy.finding import Judged
 from streams.pipeline.policy.fused import FusedFindings, Limits
+from streams.pipeline.policy.overrides import Overrides
+from streams.pipeline.policy.overruling import Overruling
 from streams.pipeline.policy.session import sessions
 from streams.pipeline.rows import NOTHING, Rows
 from streams.pipeline.sightings import Sightings
@@ -48,54 +49,9 @@ BATCH_ROWS: Final = 65_536
 """Rows judged at once; more are cut behind an event, which changes no result."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What one `Assessor.advance` led to, in order of decision."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    deltas: list[ModelDelta] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)
-    """Closed by now."""
-    settled: bool = True
-    """Nothing that the watermark has passed is still waiting for its model."""
-    reached_us: int | None = None
-    """Event time before which everything is judged; None where that is not known yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """By what rows are judged."""
-
-    model: Model
-    complete: bool
-    """The model is the one that was due."""
-    watermark_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Rows with all that was reckoned for them, and what leads to a decision: [2, m] row and rank."""
-
-    rows: Rows
-    case: Case
-    learned: bool
-    """Judged by a model that knows people."""
-    candidates: NDArray[np.int64]
-
-    @property
-    def columns(self) -> Columns:
-        """What detectors read."""
-        return self.case.columns
-
-    @property
-    def judged(self) -> Sequence[Judged]:
-        """Evidence by detector."""
-        return self.case.judged
-
-    @property
-    def aggregates(self) -> Aggregates:
-        """What stands after each row."""
-        return self.case.aggregates
+def cap_of(detector: Detector[DetectorConfig], mode: Mode) -> float:
+    """What a detector adds to the sum at most."""
+    return 0.0 if mode is Mode.OFF else detector.config.cap
 
 
 Judge = Callable[["Assessor", Rows, Knowledge, Callable[[], int]], Iterable[Decision]]
@@ -116,20 +72,25 @@ class Assessor:
     def __init__(
         self,
         settings: Settings,
-        detectors: Sequence[tuple[Detector[DetectorConfig], Mode]],
+        detectors: Chosen,
         models: Models,
         config: str,
         partition: int,
         sources: int,
         judge: Judge | None = None,
+        timeline: Timeline | None = None,
+        overrides: Overrides | None = None,
     ) -> None:
         """Judge with ``detectors``, each in its mode, under revision ``config``, of ``sources`` source partitions.
 
-        ``judge`` takes the place of `judge_rows`, where a replay enforces its own blocks.
+        ``judge`` takes the place of `judge_rows`, where a replay enforces its own blocks. A ``timeline``, which the
+        partitions of a worker share, says what comes into force later; its first regime is of the same ``settings``.
+        They share ``overrides`` likewise.
         """
         self.judge = judge or judge_rows
-        self._settings = settings
-        self._detectors = [(detector, mode) for detector, mode in detectors if mode is not Mode.OFF]
+        self._timeline = timeline or Timeline(Regime(LONG_AGO, settings, detectors, config))
+        self._regime = self._timeline.first
+        self._begun = False
         self._models = models
         self.epoch_s = settings.model.epoch_s
         self._epoch_us = settings.model.epoch_s * US
@@ -138,21 +99,35 @@ class Assessor:
         self.tiers: list[str] = [""]
         self.partition = partition
         self.release = Release(sources, settings.input.allowed_lateness_ms * 1000)
-        self.decider = Decider(settings, config)
-        self.actors = Actors([detector for detector, _ in self._detectors])
+        self.decider = Decider(settings, config, partition, models.partitions, overrides)
+        self.actors = Actors([detector for detector, _ in self._timeline.detectors])
         self.roster = Roster()
-        self._limits: tuple[Model, int, Limits] | None = None
-        caps = [detector.config.cap for detector, _ in self._detectors]
-        self._fusion = Fusion(
-            caps,
-            [mode for _, mode in self._detectors],
-            [detector.trait for detector, _ in self._detectors],
-            [detector.reading for detector, _ in self._detectors],
-        )
+        caps = [cap_of(*each) for each in self._timeline.detectors]
         self.bounds = Bounds(settings, caps, self.actors, self.release, self.decider, self.roster)
+        self._configure(self._regime)
         self.written = Written()
         self.judged = 0
         self.tiers_cut = 0
+
+    def _configure(self, regime: Regime) -> None:
+        """Go by another regime from now on; everything known stays."""
+        self._regime, self._settings = regime, regime.settings
+        self._detectors = self._timeline.of_stateful(regime)
+        self._limits: tuple[Model, int, Limits] | None = None
+        caps = [cap_of(*each) for each in self._detectors]
+        self._fusion = Fusion(
+            caps,
+            [Mode.SHADOW if mode is Mode.OFF else mode for _, mode in self._detectors],
+            [detector.trait for detector, _ in self._detectors],
+            [detector.reading for detector, _ in self._detectors],
+        )
+        self.bounds.reconfigure(regime.settings, caps)
+        self.decider.reconfigure(regime.settings, regime.revision)
+
+    @property
+    def revision(self) -> str:
+        """The revision in force where the partition is."""
+        return self._regime.revision
 
     @property
     def epoch(self) -> int:
@@ -219,6 +194,7 @@ class Assessor:
         missing; else such sightings wait, and the outcome is not `settled`.
         """
         outcome, bound = Outcome(), self.release.bound()
+        self._catch_up(outcome, decided_us)
         reached = LONG_AGO
         while bound > LONG_AGO:
             epoch = self._epoch if self._epoch is not None else self._begin(bound, outcome)
@@ -227,18 +203,67 @@ class Assessor:
                 outcome.settled = False
                 break
             end_us = (epoch + 1) * self._epoch_us
-            reached = min(bound, end_us)
+            reached = min(bound, end_us, self._next_turn_us())
             knowledge = Knowledge(self._models.serve(epoch), complete, reached)
             self._judge(self.release.take(reached), knowledge, decided_us, outcome)
-            if bound < end_us:
+            self._switch(outcome, decided_us)
+            if not self.overruling.overrides.at_once:
+                outcome.decisions += self.overrule(self.release.let_go_us)
+            if reached == end_us:
+                self._next_epoch(epoch, bound, outcome)
+            elif reached == bound:
                 break
-            self._next_epoch(epoch, bound, outcome)
         if reached > LONG_AGO:
             outcome.reached_us = reached
             outcome.decisions += self.decider.pass_time(reached, decided_us())
             self.roster.let_go(reached)
         outcome.incidents += self.decider.take_closed()
+        outcome.brakes += self.decider.take_braked()
         return outcome
+
+    @property
+    def overruling(self) -> Overruling:
+        """What overrides do here."""
+        return self.decider.overruling
+
+    def heed(self, heeding: bool) -> None:
+        """Go by overrides or not: what was decided and sent before is judged without, and taken back afterwards."""
+        self.overruling.heed(heeding)
+
+    def overdue(self, now_us: int) -> bool:
+        """Whether `overrule` has something to look at."""
+        return self.overruling.due(now_us)
+
+    def overrule(self, now_us: int) -> list[Decision]:
+        """What has to be taken back since overrides have come; from now on all are heeded.
+
+        ``now_us`` is that of the wall clock where they are in force as they come, and event time in a replay.
+        """
+        return list(self.decider.overrule(self.actors, now_us, now_us))
+
+    def _next_turn_us(self) -> int:
+        """The next point of event time at which another regime or an override comes into force."""
+        at_us = self.release.let_go_us
+        return min(self._timeline.next_us(at_us), self.overruling.overrides.next_us(at_us))
+
+    def _catch_up(self, outcome: Outcome, decided_us: Callable[[], int]) -> None:
+        """Go by what is in force where the partition is: it may have come late, or before a restart."""
+        regime = self._timeline.at(self.release.let_go_us)
+        if self._begun:
+            self._switch(outcome, decided_us)
+        elif regime is not self._regime:
+            self._configure(regime)
+        self._begun = True
+
+    def _switch(self, outcome: Outcome, decided_us: Callable[[], int]) -> None:
+        """Let the regime come into force whose point the partition has reached, if there is one."""
+        before, at_us = self._regime, self.release.let_go_us
+        after = self._timeline.at(at_us)
+        if after is not before:
+            # What ends before the point ends under the regime before it, wherever the watermark stands.
+            outcome.decisions += self.decider.pass_time(at_us, decided_us())
+            self._configure(after)
+            outcome.switches.append(Switch(before, after, at_us))
 
     def _begin(self, bound: int, outcome: Outcome) -> int:
         self._epoch = min(self.release.earliest(), bound) // self._epoch_us
@@ -252,6 +277,7 @@ class Assessor:
         if self._epoch > epoch + 1:
             outcome.deltas += self.learner.finish(self._epoch - 1)
         self.bounds.forget(self._epoch * self._epoch_us)
+        self.decider.begin_epoch(self.actors, self._epoch * self._epoch_us)
 
     def _judge(self, rows: Rows, known: Knowledge, decided_us: Callable[[], int], outcome: Outcome) -> None:
         start = 0
@@ -277,9 +303,10 @@ class Assessor:
         for detector, mode in self._detectors:
             state = self.actors.state(detector.name)
             if detector.principals_only:
-                yield Judged(detector, mode, detector.judge(own.columns, state, model), own)
+                judged = Judged(detector, mode, detector.judge(own.columns, state, model), own)
             else:
-                yield Judged(detector, mode, detector.judge(columns, state, model))
+                judged = Judged(detector, mode, detector.judge(columns, state, model))
+            yield judged.muted if mode is Mode.OFF else judged
 
     def _columns(self, rows: Rows, places: Slots, known: Aggregates, model: Model) -> Columns:
         return Columns(

@@ -70,14 +70,18 @@ class Bounds:
         roster: Roster,
     ) -> None:
         """``caps`` bound what each detector adds to the sum; the rest is all that knows actors by their slots."""
+        self.reconfigure(settings, caps)
+        self._actors, self._release, self._decider, self._roster = actors, release, decider, roster
+        self.sleepers = Sleepers(len(caps))
+        self.turnover = Turnover()
+
+    def reconfigure(self, settings: Settings, caps: Sequence[float]) -> None:
+        """Go by other settings from now on, with the caps of the same detectors."""
         self._memory, policy = settings.memory, settings.policy
         # What an incident, a block or a cooldown goes on for is remembered for as long.
         self._idle_s = max(self._memory.idle_s, policy.incident_close_s, policy.block_s, policy.cooldown_s)
         self._members_idle_s = min(self._memory.members_idle_s, self._idle_s)
         self._caps = caps
-        self._actors, self._release, self._decider, self._roster = actors, release, decider, roster
-        self.sleepers = Sleepers(len(caps))
-        self.turnover = Turnover()
 
     def forget(self, now_us: int) -> None:
         """Forget all who were not seen for so long, at the begin of an epoch."""

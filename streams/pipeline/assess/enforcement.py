@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.actor import Scope
-from schemas.block import Action, Block, BlockMode
+from schemas.block import Action, Block, BlockMode, BlockStatus
 from schemas.event_time import parse_time_us
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.saved import restore, save
-from streams.pipeline.assess.assessor import Assessor, Knowledge
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Knowledge
 from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
@@ -100,14 +101,21 @@ class Enforcement:
 
 
 def _denied(assessor: Assessor, rows: Rows) -> NDArray[np.bool_]:
-    """Rows of events one of whose actors is blocked."""
+    """Rows of events one of whose actors is blocked, by Weir or by an operator."""
     hit: NDArray[np.bool_] = rows.time_us < assessor.actors.columns["denied_until_us"][rows.slot]
+    for order in assessor.overruling.overrides.orders(int(rows.time_us[0])):
+        if order.actor is not None and order.action is Action.BLOCK:
+            since_us, until_us = parse_time_us(order.since), parse_time_us(order.until or order.since)
+            within = (rows.time_us >= since_us) & (rows.time_us < until_us)
+            hit |= within & np.isin(rows.slot, assessor.actors.find(order.actor))
     return hit if not hit.any() else np.logical_or.reduceat(hit, _event_starts(rows))[_event_numbers(rows)]
 
 
 def begins_block(decision: Decision) -> TypeGuard[Block]:
     """The decision denies requests."""
-    return isinstance(decision, Block) and decision.mode is BlockMode.ENFORCE and decision.action is Action.BLOCK
+    if not isinstance(decision, Block) or decision.status is not BlockStatus.ACTIVE:
+        return False
+    return decision.mode is BlockMode.ENFORCE and decision.action is Action.BLOCK
 
 
 def _slot_of(case: Case, row: int, block: Block) -> int:
@@ -118,7 +126,9 @@ def _slot_of(case: Case, row: int, block: Block) -> int:
 
 def _new_event(rows: Rows) -> NDArray[np.bool_]:
     new = np.ones(len(rows), np.bool_)
-    new[1:] = (rows.offset[1:] != rows.offset[:-1]) | (rows.source[1:] != rows.source[:-1])
+    # A record may hold several events, which share its offset.
+    columns = (rows.offset, rows.source, rows.time_us, rows.principal)
+    new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
     return new
 
 

@@ -113,6 +113,16 @@ class Release:
                 self._bound = max(self._bound, bound)
         return self._bound
 
+    @property
+    def awake(self) -> bool:
+        """Whether a source has not said that it is idle."""
+        return any(not source.idle for source in self._sources.values())
+
+    @property
+    def let_go_us(self) -> int:
+        """Event time before which all that came in time has been let go."""
+        return self._let_go
+
     def take(self, before_us: int) -> Rows:
         """Let go of all rows with a time before ``before_us``, in order of judgement."""
         self._let_go = max(self._let_go, before_us)

@@ -14,6 +14,7 @@ first pull after each end that was told before. Only when nothing stands any mor
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -48,7 +49,7 @@ class Told(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What an enforcer is told; a target is in at most one of the two, and at most once."""
+    """What an enforcer is told; a target is in at most one of the two: once, or once of each type that may be held."""
 
     new: list[Told]
     deleted: list[Told]
@@ -132,14 +133,17 @@ class Decisions:
         name = self._names.setdefault(word.scenario, word.scenario)
         return Word(word.place, word.at_us, word.until_us, word.type, name, word.uuid)
 
-    def startup(self, view: View, at_us: int) -> Answer:
-        """All that stands at ``at_us``, and all that has ended within a day before."""
+    def startup(self, view: View, at_us: int, targets: Iterable[Target] | None = None) -> Answer:
+        """All that stands at ``at_us``, and all that has ended within a day before; of ``targets`` alone if given."""
         answer = Answer([], [])
-        for target, lines in self._targets.items():
+        for target in self._targets if targets is None else targets:
+            lines = self._targets.get(target, [])
             standing = _standing(lines, view, at_us)
-            last = standing or _last_seen(lines, view, None, at_us - KEPT_US)
-            if last is not None:
-                (answer.deleted if standing is None else answer.new).append(_told(target, lines, last, at_us))
+            if standing is not None:
+                answer.new.append(_told(target, lines, standing, view, at_us))
+                continue
+            held = _held(lines, view, None, at_us - KEPT_US)
+            answer.deleted.extend(_told(target, lines, word, view, at_us) for word in held)
         return answer
 
     def since(self, cursor: Cursor | None, view: View, at_us: int) -> Answer:
@@ -147,17 +151,16 @@ class Decisions:
         if cursor is None or not self.reaches(cursor, at_us):
             return self.startup(view, at_us)
         answer, from_us = Answer([], []), cursor.told_us - OVERLAP_US
-        for target in self._touched(cursor.positions, from_us, at_us):
+        for target in self.touched(cursor.positions, from_us, at_us):
             lines = self._targets.get(target, [])
             standing = _standing(lines, view, at_us)
             if standing is not None:
                 before = _standing(lines, view, cursor.told_us, cursor.positions)
                 if standing is not before or _ran_out(lines, view, from_us, at_us):
-                    answer.new.append(_told(target, lines, standing, at_us))
+                    answer.new.append(_told(target, lines, standing, view, at_us))
                 continue
-            last = _last_seen(lines, view, cursor.positions, from_us)
-            if last is not None:
-                answer.deleted.append(_told(target, lines, last, at_us))
+            held = _held(lines, view, cursor.positions, from_us)
+            answer.deleted.extend(_told(target, lines, word, view, at_us) for word in held)
         return answer
 
     def reaches(self, cursor: Cursor, at_us: int) -> bool:
@@ -207,9 +210,9 @@ class Decisions:
             lines = self._targets.get(target, [])
             standing = _standing(lines, view, at_us)
             if standing is not None:
-                yield _told(target, lines, standing, at_us)
+                yield _told(target, lines, standing, view, at_us)
 
-    def _touched(self, positions: Sequence[int], from_us: int, to_us: int) -> list[Target]:
+    def touched(self, positions: Sequence[int], from_us: int, to_us: int) -> list[Target]:
         """Targets of which something was said from ``positions`` on, or ended within ``(from_us, to_us]``."""
         found = dict[Target, None]()
         for log, at in zip(self._log, positions, strict=True):
@@ -246,18 +249,23 @@ def _standing(lines: list[Line], view: View, at_us: int, positions: Sequence[int
     return found
 
 
-def _last_seen(lines: list[Line], view: View, positions: Sequence[int] | None, from_us: int) -> Word | None:
-    """The last word that the enforcer may have been told and may still enforce; its type is the one it knows."""
-    found: Word | None = None
+def _held(lines: list[Line], view: View, positions: Sequence[int] | None, from_us: int) -> list[Word]:
+    """Words that the enforcer may have been told and may still enforce, of each type the last one.
+
+    Which of two types it holds is known to nobody where both came and went between two pulls, or another replica may
+    have told the second: some lift a value only if they are told the type that they hold.
+    """
+    found: dict[str, Word] = {}
     for line in lines:
         before = line.latest(positions)
         for word in line.words:
             old = positions is not None and word.offset < positions[word.partition] and word is not before
             if old or word.until_us <= from_us or not view.sees(line.target, word):
                 continue
-            if found is None or (word.at_us, word.place) > (found.at_us, found.place):
-                found = word
-    return found
+            kind = view.type_of(word)
+            if kind not in found or (word.at_us, word.place) > (found[kind].at_us, found[kind].place):
+                found[kind] = word
+    return list(found.values())
 
 
 def _ran_out(lines: list[Line], view: View, from_us: int, to_us: int) -> bool:
@@ -267,12 +275,11 @@ def _ran_out(lines: list[Line], view: View, from_us: int, to_us: int) -> bool:
     )
 
 
-def _told(target: Target, lines: list[Line], word: Word, at_us: int) -> Told:
-    """A word with what is left of it: up to its end, or until something else was said."""
-    if word.until_us <= at_us:
-        return Told(target, word, word.until_us - at_us)
-    current = any(line.words[-1] is word for line in lines)
-    return Told(target, word, word.until_us - at_us if current else 0)
+def _told(target: Target, lines: list[Line], word: Word, view: View, at_us: int) -> Told:
+    """A word with what is left of it: up to its end, or until something else was said; of the type that is told."""
+    current = word.until_us <= at_us or any(line.words[-1] is word for line in lines)
+    kind, left_us = view.type_of(word), word.until_us - at_us if current else 0
+    return Told(target, word if kind == word.type else replace(word, type=kind), left_us)
 
 
 def _trim(words: list[Word], before_us: int) -> None:

@@ -81,9 +81,18 @@ class View:
     """The scenario has one of these in it, in small letters; none asks for nothing."""
     not_containing: tuple[str, ...] = ()
 
+    def type_of(self, word: Word) -> str:
+        """As what the enforcer is told a word; empty where it takes neither its type nor a milder one in its place.
+
+        Who does not know throttles is told a captcha: a throttle is a challenge that did not help.
+        """
+        if word.type in self.types:
+            return word.type
+        return CAPTCHA if word.type == THROTTLE and CAPTCHA in self.types else ""
+
     def sees(self, target: Target, word: Word) -> bool:
         """Whether a word that enforces something is for this enforcer."""
-        if word.type not in self.types or (self.scopes is not None and target.scope not in self.scopes):
+        if not self.type_of(word) or (self.scopes is not None and target.scope not in self.scopes):
             return False
         if self.origins is not None and ORIGIN not in self.origins:
             return False

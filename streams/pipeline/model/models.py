@@ -27,6 +27,8 @@ PRINCIPALS: Final = "principals"
 PEAKS_OF: Final = "peaks."
 """Begins the names of tables of daily peaks of the evidence; a population follows."""
 DAY_S: Final = 86_400
+KEPT_S: Final = 3 * DAY_S
+"""Models older than this are dropped: a day more than ``weir.activity.v1`` keeps by default."""
 _FORGOTTEN: Final = 0.25
 """Popularity below which a profile is as good as unknown."""
 _NEVER: Final = -(1 << 62)
@@ -53,6 +55,8 @@ class Models:
         self._folded = _NEVER
         self._first = -_NEVER
         self._epochs, self._models = [_NEVER], [empty()]
+        self._needed_from = _NEVER
+        """Epochs before it cannot be served any more."""
 
     def add(self, delta: ModelDelta) -> None:
         """Take one part of a delta; one that came before changes nothing.
@@ -80,19 +84,19 @@ class Models:
         return self._done.get(partition, _NEVER) >= epoch
 
     def complete_for(self, epoch: int) -> bool:
-        """Every partition is done with what the model of ``epoch`` must know."""
-        return self._complete() >= epoch - LAG
+        """Every partition is done with what the model of ``epoch`` must know, and that has not been forgotten."""
+        return self._complete() >= epoch - LAG and epoch >= self._needed_from
 
     def _complete(self) -> int:
         """The latest epoch with which every partition is done."""
         return min(self._done.values()) if len(self._done) >= self.partitions else _NEVER
 
     def serve(self, epoch: int) -> Model:
-        """The model of ``epoch``; the newest complete one before it while not `complete_for`."""
+        """The model of ``epoch``; the newest complete one before it, or the oldest kept, while not `complete_for`."""
         known = min(epoch - LAG, self._complete())
         for waiting in sorted(e for e in self._waiting if e <= known):
             self._fold(waiting, self._waiting.pop(waiting))
-        return self._models[bisect_right(self._epochs, epoch - LAG) - 1]
+        return self._models[max(bisect_right(self._epochs, epoch - LAG) - 1, 0)]
 
     @property
     def label(self) -> str:
@@ -127,7 +131,9 @@ class Models:
     def forget(self, epoch: int) -> None:
         """Drop models that only epochs before ``epoch`` need."""
         keep = max(bisect_right(self._epochs, epoch - LAG) - 1, 0)
-        del self._epochs[:keep], self._models[:keep]
+        if keep:
+            self._needed_from = max(self._needed_from, epoch)
+            del self._epochs[:keep], self._models[:keep]
 
     def _fold(self, epoch: int, deltas: list[ModelDelta]) -> None:
         if not deltas:
@@ -151,6 +157,8 @@ class Models:
         self._epochs.append(epoch)
         popularity = build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members)
         self._models.append(self._model(popularity, ripe))
+        # Who starts folds two months in a row: nobody goes back farther than the log of sightings reaches.
+        self.forget(epoch - KEPT_S // self._settings.epoch_s)
 
     def _learn(self, epoch: int, fade: float, lessons: Sequence[Lesson]) -> None:
         """Let the tables fade, and add what one epoch counted."""

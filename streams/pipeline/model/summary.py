@@ -12,7 +12,7 @@ from detectors.core.popularity import members_estimate
 from schemas.mode import Mode
 from streams.pipeline.model.models import LAG, Models
 from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY, limit_of
-from streams.settings import FusionSettings, Settings
+from streams.settings import EnrichSettings, FusionSettings, Settings
 
 BY_POPULARITY: Final = ("long_tail", "cohort")
 """Detectors that judge by the popularity of profiles, which no declaration of theirs says."""
@@ -101,7 +101,7 @@ def summarise(
             for table, counts in sorted(model.lessons.items())
         ],
         populations=populations,
-        blind=_blind(model, left_s, populations, detectors, settings.fusion),
+        blind=[*_blind(model, left_s, populations, detectors, settings.fusion), *_unlisted(settings.enrich)],
     )
 
 
@@ -152,3 +152,10 @@ def _blind(
         if not one.fitted
     ]
     return out
+
+
+def _unlisted(settings: EnrichSettings) -> list[str]:
+    """What nothing but the records can say of an address."""
+    files = {"ASN": ("asn_file", settings.asn_file), "country": ("country_file", settings.country_file)}
+    why = "unknown where the record does not name it, as there is no"
+    return [f"{what}: {why} enrich.{key}" for what, (key, file) in files.items() if not file]

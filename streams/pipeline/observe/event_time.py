@@ -12,7 +12,8 @@ from schemas.request import RequestEvent
 from streams.pipeline.observe.events import ABSENT, Events, Fault, Field, TimeForm
 from streams.pipeline.observe.text import Text, signed
 
-YEAR_2000_US: Final = 946_684_800_000_000
+YEAR_1995_US: Final = 788_918_400_000_000
+"""The oldest public logs of requests are of that year."""
 YEAR_2100_US: Final = 4_102_444_800_000_000
 
 _ODD: Final = -1
@@ -40,7 +41,7 @@ def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.in
     for row in np.flatnonzero(time_us == _ODD).tolist():
         time_us[row] = _parse(records[row].time)
     _fault(events, time_us == _NONE, Fault.TIME)
-    _fault(events, (time_us < YEAR_2000_US) | (time_us >= YEAR_2100_US), Fault.TIME_RANGE)
+    _fault(events, (time_us < YEAR_1995_US) | (time_us >= YEAR_2100_US), Fault.TIME_RANGE)
     return time_us
 
 

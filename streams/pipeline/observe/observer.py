@@ -1,7 +1,8 @@
 """Observe: from a batch of raw records to one message of sightings for each destination partition."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.sighting import VERSION, Kind, Progress, SightingBatch
+from streams.inputs.reader import reader_of
 from streams.pipeline.batch import Batch
+from streams.pipeline.observe.adapted import read_any
 from streams.pipeline.observe.address import read_addresses
 from streams.pipeline.observe.bot import compile_bots, recognise
 from streams.pipeline.observe.combination import combine, compile_groups
@@ -18,7 +21,8 @@ from streams.pipeline.observe.disclosure import Disclosures, Outcome, disclose
 from streams.pipeline.observe.event_time import check_skew, read_created, read_times
 from streams.pipeline.observe.events import ABSENT, FINGERPRINT_MAX, Events, Fault, Field, unpack
 from streams.pipeline.observe.fan_out import FannedOut, Tiers, fan_out
-from streams.pipeline.observe.reading import Dead, Reading, dead_letter, read
+from streams.pipeline.observe.origin import Origins, add_origins
+from streams.pipeline.observe.reading import CANONICAL, Dead, Reading, dead_letter, read
 from streams.pipeline.observe.surface import compile_patterns, match
 from streams.pipeline.observe.telling import UNKNOWN_US, Since
 from streams.settings import Bot, Group, InputSettings, Surface
@@ -28,7 +32,7 @@ _COLUMNS: Final = len(SightingBatch.__struct_fields__) - SightingBatch.__struct_
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
-    """Records of a batch by outcome, which add up to `records`; see `Outcome`."""
+    """Records of a batch by outcome, which add up to `records`; see `Outcome`. Of one that holds several, its parts."""
 
     records: int
     disclosed: int
@@ -52,6 +56,8 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     """Events whose tier is one too many for the batch, so the unnamed one."""
     long_fingerprints: int
     """Events whose fingerprint is too long to be told by network."""
+    skipped: int = 0
+    """What tells of no request, as a line of an error log."""
 
     def caution(self) -> dict[str, int]:
         """What was left out of the batch, and of how many."""
@@ -80,6 +86,8 @@ class Observed:
     dead: list[Dead]
     """In the order of the batch."""
     counts: Counts
+    formats: Mapping[str, int] = field(default_factory=dict)
+    """Events by the format that they came in; none where all are canonical."""
 
     def progress(self) -> bytes:
         """The message for a destination without sightings, where each batch is told at once."""
@@ -109,24 +117,27 @@ class Observer:
         destinations: int,
         bots: Sequence[Bot] = (),
         groups: Sequence[Group] = (),
+        origins: Origins | None = None,
     ) -> None:
-        """Args: ``destinations`` is the number of partitions of the activity topic.
+        """Args: ``destinations`` is the number of partitions of the activity topic; ``origins`` knows addresses.
 
         Raises:
             ConfigError: a surface's path is no pattern.
         """
         self._settings: Final = settings
+        self._reader: Final = reader_of(settings)
         self._patterns: Final = compile_patterns(surfaces)
         self._bots: Final = compile_bots(bots)
         self._combinations: Final = compile_groups(groups)
         self._destinations: Final = destinations
+        self._origins: Final = origins
 
     def observe(self, batch: Batch, since: Since | None = None) -> Observed:
         """Sightings, dead letters and counts of a batch. Whatever the records hold, it raises nothing.
 
         Messages begin where each destination was told up to, ``since``; where this batch does, if that is None.
         """
-        reading = read(batch, self._settings.record_max_bytes)
+        reading = self._read(batch)
         events = unpack(reading.packed, len(reading.records))
         time_us, created_s, ahead = self._check(batch, reading, events)
         asked = match(self._patterns, events)
@@ -145,8 +156,13 @@ class Observer:
             watermark_us,
             _encode(batch, watermark_us, since, out, _tier_names(events, out.tiers)),
             dead,
-            _count(events, shown, out, ahead, len(batch), len(dead)),
+            _count(events, shown, out, ahead, len(dead), len(reading.dead), reading.skipped),
+            Counter(reading.names),
         )
+
+    def _read(self, batch: Batch) -> Reading:
+        most = self._settings.record_max_bytes
+        return read(batch, most) if self._settings.format == CANONICAL else read_any(batch, most, self._reader)
 
     def _check(
         self, batch: Batch, reading: Reading, events: Events
@@ -160,6 +176,7 @@ class Observer:
         events.fault[nobody & (events.fault == Fault.NONE)] = Fault.NOBODY
         created_s, ahead = read_created(events, reading.records, time_us)
         read_addresses(events, reading.records)
+        add_origins(self._origins, events)
         return time_us, created_s, ahead
 
 
@@ -172,7 +189,7 @@ def _dead_letters(batch: Batch, reading: Reading, events: Events) -> list[Dead]:
     rows = np.flatnonzero(events.fault)
     if len(rows) == 0:
         return reading.dead
-    found = (dead_letter(batch, int(reading.index[row]), Fault(events.fault[row])) for row in rows)
+    found = (dead_letter(batch, reading, row, Fault(events.fault[row])) for row in rows.tolist())
     return sorted([*reading.dead, *found], key=lambda dead: dead.index)
 
 
@@ -182,14 +199,20 @@ def _tier_names(events: Events, tiers: Tiers) -> list[str]:
 
 
 def _count(
-    events: Events, shown: Disclosures, out: FannedOut, ahead: NDArray[np.bool_], records: int, dead: int
+    events: Events,
+    shown: Disclosures,
+    out: FannedOut,
+    ahead: NDArray[np.bool_],
+    dead: int,
+    unread: int,
+    skipped: int,
 ) -> Counts:
     sound = (events.fault == Fault.NONE) & (shown.outcome != Outcome.EXEMPT)
     unnamed = (out.tiers.of == 0) & (events.size[:, Field.TIER] != ABSENT) & (np.diff(shown.first) > 0)
     long = events.size[:, Field.FINGERPRINT] > FINGERPRINT_MAX
     by = np.bincount(shown.outcome, minlength=len(Outcome)).tolist()
     return Counts(
-        records=records,
+        records=len(events.fault) + unread + skipped,
         disclosed=by[Outcome.DISCLOSED],
         missed=by[Outcome.MISSED],
         asked=by[Outcome.ASKED],
@@ -204,6 +227,7 @@ def _count(
         created_ahead=int(np.count_nonzero(ahead & sound)),
         tiers_cut=int(np.count_nonzero(unnamed)),
         long_fingerprints=int(np.count_nonzero(long & sound)),
+        skipped=skipped,
     )
 
 

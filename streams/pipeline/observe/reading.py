@@ -1,7 +1,7 @@
 """From the bytes of a batch to request events, and from what is none to dead letters."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
@@ -15,11 +15,15 @@ from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.events import PROJECTION, ROOM, Fault
 
-_PACKER: Final = msgspec.msgpack.Encoder()
-_project = attrgetter(*PROJECTION)
+PACKER: Final = msgspec.msgpack.Encoder()
+project = attrgetter(*PROJECTION)
+"""The attributes of an event that are packed, in their order."""
 
 # What packing and the fast decoder raise on a record of some sort; the record by itself then says what it is.
-_READ_ERRORS: Final = (*DECODE_ERRORS, TypeError, OverflowError, UnicodeEncodeError)
+READ_ERRORS: Final = (*DECODE_ERRORS, TypeError, OverflowError, UnicodeEncodeError)
+
+CANONICAL: Final = "canonical"
+"""Name of the contract's own format."""
 
 _FAULTS: Final = {
     Fault.NUL_PATH: ("$.url.path", "holds a NUL"),
@@ -29,7 +33,9 @@ _FAULTS: Final = {
     Fault.NUL_JA3: ("$.tls.client.ja3", "holds a NUL"),
     Fault.NUL_TARGET: ("$.weir.target.id", "holds a NUL"),
     Fault.NUL_TARGETS: ("$.weir.targets", "an element holds a NUL"),
-    Fault.TIME_RANGE: ("$.@timestamp", "time lies outside the years 2000 to 2099"),
+    Fault.TIME: ("$.@timestamp", "is no time"),
+    Fault.NOBODY: ("$", "names nobody: no address, no account and no session"),
+    Fault.TIME_RANGE: ("$.@timestamp", "time lies outside the years 1995 to 2099"),
     Fault.TIME_SKEW: ("$.@timestamp", "time is too far from the timestamp of the record (input.time_skew_max_s)"),
     Fault.ADDRESS: ("$.client.address", "is no IP address"),
     Fault.CREATED: ("$.weir.account.created_at", "is no time"),
@@ -50,11 +56,27 @@ class Dead:
     """JSON path, or ``byte N`` counted from 0."""
     reason: str
     """Holds no value of the record."""
+    value: bytes | None = None
+    """Of a record that holds several, the part that it is about, as a record of its own; None for all of it."""
 
     @property
     def may_be_asked_for(self) -> bool:
         """Whoever sends a request chooses what is wrong here: it says nothing of the shipper."""
         return self.where in _CHOSEN
+
+
+_KEYS: Final = frozenset(one.encode_name for one in msgspec.structs.fields(RequestEvent))
+
+
+def about(dead: Dead) -> str:
+    """What is wrong, by the key of the request event: few values, whatever records hold.
+
+    ``json`` where the bytes are none, ``record`` where it is no one key.
+    """
+    if dead.where.startswith("byte "):
+        return "json"
+    key = dead.where.removeprefix("$.").partition("[")[0]
+    return key if key in _KEYS else "record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +89,44 @@ class Reading:
     packed: bytearray
     """The events as `events.unpack` takes them."""
     dead: list[Dead]
+    names: Sequence[str] = ()
+    """Format of each event, where that is not the canonical one for all of them."""
+    parts: Mapping[int, bytes] = field(default_factory=dict)
+    """By event the part of its record that it was, where that holds several."""
+    skipped: int = 0
+    """Records, and parts of them, that tell of no request."""
 
 
 def read(batch: Batch, record_max_bytes: int) -> Reading:
     """Decode every record: all in one go, or one by one where that fails, with the same result for each of them."""
     try:
-        return _read_all(batch, record_max_bytes)
-    except _READ_ERRORS:
+        return read_all(batch, record_max_bytes)
+    except READ_ERRORS:
         return _read_each(batch, record_max_bytes)
 
 
-def dead_letter(batch: Batch, index: int, fault: Fault) -> Dead:
-    """The dead letter of a record that was decoded, but is no event by what is found later.
+def dead_letter(batch: Batch, reading: Reading, row: int, fault: Fault) -> Dead:
+    """The dead letter of a record that was decoded, but whose event ``row`` is none by what is found later.
 
-    What `decode_request` objects to it says in its own words.
+    What `decode_request` objects to a canonical record it says in its own words.
     """
+    index, part = int(reading.index[row]), reading.parts.get(row)
     where, reason = _FAULTS.get(fault, ("$", "is no request event"))
-    try:
-        decode_request(batch.values[index])
-    except RecordError as error:
-        where, reason = error.where, error.reason
-    return Dead(index, batch.offset_of(index), where, reason)
+    if not reading.names or reading.names[row] == CANONICAL:
+        try:
+            decode_request(batch.values[index] if part is None else part)
+        except RecordError as error:
+            where, reason = error.where, error.reason
+    return Dead(index, batch.offset_of(index), where, reason, part)
 
 
-def _read_all(batch: Batch, record_max_bytes: int) -> Reading:
+def read_all(batch: Batch, record_max_bytes: int) -> Reading:
+    """Decode all records in one go; raises one of READ_ERRORS where one of them needs a closer look."""
     values: Sequence[bytes] = batch.values  # type: ignore[assignment]  # a tombstone raises TypeError, as it should
     if max(map(len, values), default=0) > record_max_bytes:
         raise TypeError("a record is too long")
     records = list(map(FAST_DECODER.decode, values))
-    return Reading(records, np.arange(len(records)), _pack(records), [])
+    return Reading(records, np.arange(len(records)), pack(records), [])
 
 
 def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
@@ -108,7 +139,7 @@ def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
             index.append(position)
         except RecordError as error:
             dead.append(Dead(position, batch.offset_of(position), error.where, error.reason))
-    return Reading(records, np.array(index, np.int64), _pack(records), dead)
+    return Reading(records, np.array(index, np.int64), pack(records), dead)
 
 
 def _read_one(value: bytes | None, record_max_bytes: int) -> RequestEvent:
@@ -116,14 +147,15 @@ def _read_one(value: bytes | None, record_max_bytes: int) -> RequestEvent:
         raise RecordError("$", f"record is longer than {record_max_bytes} bytes (input.record_max_bytes)")
     try:
         record = FAST_DECODER.decode(value)  # type: ignore[arg-type]  # see above
-        _PACKER.encode(_project(record))
-    except _READ_ERRORS:
+        PACKER.encode(project(record))
+    except READ_ERRORS:
         return decode_request(value)
     return record
 
 
-def _pack(records: Iterable[RequestEvent]) -> bytearray:
-    rows = list(map(_project, records))
+def pack(records: Iterable[RequestEvent]) -> bytearray:
+    """Events as `events.unpack` takes them; raises one of READ_ERRORS where one holds what cannot be packed."""
+    rows = list(map(project, records))
     packed = bytearray(len(rows) * ROOM)
-    _PACKER.encode_into(rows, packed, len(packed))
+    PACKER.encode_into(rows, packed, len(packed))
     return packed

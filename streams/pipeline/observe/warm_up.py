@@ -7,6 +7,7 @@ import msgspec
 
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
+from streams.pipeline.observe.origin import Origin
 from streams.settings import DEFAULT_SURFACES, Bot, Group, InputSettings
 
 _RECORD = {
@@ -35,4 +36,5 @@ def warm_up() -> None:
     """Observe a tiny batch that takes every path: some 15 s where nothing is compiled yet, else a fraction of one."""
     records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
     values = [msgspec.json.encode(record) for record in records]
-    Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT], [_GROUP]).observe(Batch("", 0, 0, len(values), values))
+    observer = Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT], [_GROUP], lambda some: [Origin()] * len(some))
+    observer.observe(Batch("", 0, 0, len(values), values))

@@ -33,12 +33,12 @@ class Exemptions:
 
         Of a robot's addresses alike.
         """
-        named = [actor, *self._within(actor)]
-        return any(_touches(entry.actor, one) for entry in _in_force(self._allow, time_us) for one in named) or any(
+        named = [actor, *self.within(actor)]
+        return any(touches(entry.actor, one) for entry in _in_force(self._allow, time_us) for one in named) or any(
             self._has_robot(one, time_us) for one in named
         )
 
-    def _within(self, actor: Actor) -> list[Actor]:
+    def within(self, actor: Actor) -> list[Actor]:
         """Wider actors that a fingerprint within an ASN, or a combination, lies within."""
         if actor.scope == Scope.FINGERPRINT_ASN.label:
             fingerprint, _, asn = actor.value.rpartition("@")
@@ -75,7 +75,8 @@ def _in_force(entries: Iterable[Allow], time_us: int) -> Iterable[Allow]:
     return (entry for entry in entries if time_us < expiry_us(entry.expires))
 
 
-def _touches(entry: str, actor: Actor) -> bool:
+def touches(entry: str, actor: Actor) -> bool:
+    """The actor that ``entry`` names is this one, or both are addresses or networks that have an address in common."""
     if entry == actor.key:
         return True
     scope, _, value = entry.partition(":")

@@ -1,7 +1,7 @@
 """From evidence at sightings to findings: which rows speak, how loudly, and in which mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -31,6 +31,12 @@ class Judged:
     said: Evidence
     """At all rows, or at those of principals alone where `own` is given: most of the others would be zeros."""
     own: Own | None = None
+
+    @property
+    def muted(self) -> "Judged":
+        """The same of a detector that is turned off: it says nothing, and goes on to teach the model what it counts."""
+        said = replace(self.said, level=np.zeros_like(self.said.level), nats=None, moved=None)
+        return replace(self, said=said)
 
     def rows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the batch, by places in `said`."""

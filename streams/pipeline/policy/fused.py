@@ -14,6 +14,7 @@ from detectors.core.model import Limit, Model
 from schemas.actor import Scope
 from schemas.finding import Finding
 from schemas.mode import Mode
+from schemas.override import EVERYTHING
 from streams.pipeline.assess.view import Own
 from streams.pipeline.policy.finding import MODE_STEP, Judged
 from streams.settings import FusionSettings
@@ -78,6 +79,8 @@ class FusedFindings:
     sightings_min: int
     judged: Sequence[Judged]
     own: Own
+    off: frozenset[str] = frozenset()
+    """Detectors whose evidence may not count towards enforcement; `EVERYTHING` among them stands for all."""
 
     def ranks(self) -> NDArray[np.uint8]:
         """[n] as `finding.ranks`, of all rows: mode before severity."""
@@ -120,7 +123,18 @@ class FusedFindings:
     def _furthest(self, place: int, needed: float) -> Mode | None:
         totals = self.fused.total[place, : int(self.most[place]) + 1].tolist()
         speaks = [mode for mode, total in zip(MODES, totals, strict=False) if total >= needed]
+        if speaks and speaks[-1] is Mode.ENFORCE and not self._enforces(place, needed):
+            speaks.pop()
         return speaks[-1] if speaks else None
+
+    def _enforces(self, place: int, needed: float) -> bool:
+        """It is still enough without what those add that are off; nothing of the same trait takes their place."""
+        if EVERYTHING in self.off:
+            return False
+        parts: list[float] = self.fused.parts[place].tolist()
+        named = [one.mode is Mode.ENFORCE and one.detector.name in self.off for one in self.judged]
+        added = sum(nats for nats, off in zip(parts, named, strict=True) if off)
+        return bool(self.fused.total[place, MODES.index(Mode.ENFORCE)] - added >= needed)
 
     def level(self, row: int) -> float:
         """Evidence as a share of what an alert needs."""

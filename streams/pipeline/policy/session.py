@@ -63,6 +63,7 @@ def _follow(
     time_us: NDArray[np.int64],
     source: NDArray[np.int32],
     offset: NDArray[np.int64],
+    chief: NDArray[np.uint64],
     principal: NDArray[np.int32],
     own: NDArray[np.int64],
     gain: NDArray[np.float64],
@@ -81,7 +82,8 @@ def _follow(
         if scope[slot[i]] != _ACCOUNT or k >= slot.size:
             continue
         # An account and its session share a home, so their rows of one event stand together.
-        if scope[slot[k]] != _SESSION or source[k] != source[i] or offset[k] != offset[i]:
+        # Of events that share an offset, those of one account alone.
+        if scope[slot[k]] != _SESSION or source[k] != source[i] or offset[k] != offset[i] or chief[k] != chief[i]:
             continue
         _use(last[p], last_s[p], slot[k], time_us[i] // 1_000_000)
         if gain[j] > 0:
@@ -111,7 +113,7 @@ def sessions(
     out = Sessions(np.full(n, -1, np.int32), np.zeros(n), np.zeros(n, np.bool_), np.full((n, KEPT), -1, np.int32))
     c, kept = actors.columns, actors.principals.columns
     _follow(
-        rows.slot, c["scope"], rows.time_us, rows.source, rows.offset, principal, own, fused.gain,
+        rows.slot, c["scope"], rows.time_us, rows.source, rows.offset, rows.principal, principal, own, fused.gain,
         c["gained"], c["gained_us"], kept["last_session"], kept["last_session_s"],
         out.slot, out.share, out.others, out.known,
     )  # fmt: skip

@@ -82,6 +82,14 @@ class TestSum:
         """No detector adds more than its cap."""
         assert totals(Summed((5.0, INF)).fuse([nats], [1.0])) == [round(adds + 1, 3)]
 
+    @pytest.mark.parametrize(("cap", "left"), [(9.0, 8.0), (3.0, 3.0), (0.0, 0.0)])
+    def test_a_cap_that_is_lowered(self, cap: float, left: float) -> None:
+        """What a detector added before counts no more than its cap of now, from the principal's next sighting on."""
+        summed = Summed((INF, INF))
+        assert totals(summed.fuse([8.0], [1.0])) == [9.0]
+        summed.fusion = Fusion([cap, INF], [Mode.SHADOW] * 2)
+        assert totals(summed.fuse([-1.0], [1.0], at_us=[1])) == [left + 1]
+
     def test_without_a_part(self) -> None:
         """A detector with a cap of zero adds nothing and moves nothing, as one that never reckons."""
         assert totals(Summed((0.0,)).fuse([9.0])) == [0]

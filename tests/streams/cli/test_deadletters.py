@@ -15,6 +15,8 @@ from schemas.dead_letter import headers_for
 from schemas.errors import RecordError
 from streams.cli.deadletters import escaped, printable
 from streams.cli.main import run
+from streams.live import letters as live_letters
+from streams.settings import KafkaSettings
 from tests.brokers import Broker, Sent
 
 NOW_MS = int(time.time() * 1000)
@@ -46,7 +48,7 @@ class Bin:
         partition: int = 1,
         **more: Any,
     ) -> None:
-        """Write a letter; one by one, as the embedded broker understates the end of a topic else."""
+        """Write a letter."""
         said = headers_for(error, more.get("topic", self.requests), partition, offset, "observe")
         headers = [("trace", b"1"), ("trace", b""), *said]
         sent = Sent(value, more.get("key", b"k"), headers, NOW_MS - age_s * 1000, offset % 2)
@@ -58,10 +60,10 @@ class Bin:
 
 
 @pytest.fixture
-def letters(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
-    """An empty bin."""
+def letters(kafka_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
+    """An empty bin; the embedded broker knows no idempotent producer, and so keeps no order."""
     monkeypatch.setenv("COLUMNS", "200")
-    return Bin(broker, tmp_path)
+    return Bin(kafka_broker, tmp_path)
 
 
 @pytest.fixture
@@ -188,6 +190,39 @@ def test_replay_chooses_the_oldest(letters: Bin, answer: Call) -> None:
     letters.put(b"4", 4, JSON, age_s=400)
     assert answer("replay", "--reason", "$.url", "--limit", "2")[1]["sent"] == 2
     assert [record.value for record in requests_of(letters, 2)] == [b"2", b"3"]
+
+
+def test_replay_keeps_the_order_of_a_source(letters: Bin, answer: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters lie in two partitions; records go back as they lay, though one letter was written out of turn."""
+    monkeypatch.setattr(live_letters, "PARCEL_RECORDS", 3)
+    for offset in (1, 2, 3, 5, 6, 4, 7, 8, 9):
+        letters.put(b"%d" % offset, offset, age_s=100 - offset, partition=1)
+        letters.put(b"%d" % offset, offset, age_s=500 - offset, partition=2)
+    letters.put(b"0", 0, partition=1)
+    assert answer("replay")[1]["sent"] == 19
+    back = requests_of(letters, 19)
+    for partition, values in ((1, b"0123456789"), (2, b"123456789")):
+        own = sorted((one for one in back if one.partition == partition), key=lambda one: one.offset)
+        assert b"".join(one.value for one in own) == values
+
+
+def test_show_reads_only_what_lies_near(letters: Bin, answer: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One letter of many is not looked for from the beginning; what is beyond either end is not there."""
+    for offset in range(2, 12, 2):
+        letters.put(b"%d" % offset, offset)
+    monkeypatch.delattr(live_letters, "records")
+    assert b64decode(answer("list", "--show", "0/3")[1]["value_base64"]) == b"8"
+    for name in ("0/5", "0/99", "1/0", "9/0"):
+        assert letters.call("list", "--show", name) == 2
+
+
+def test_since_skips_what_is_older(letters: Bin) -> None:
+    """Letters from before are not read at all, where they lie before."""
+    for offset, age_s in ((2, 900), (4, 800), (6, 10), (8, 700), (3, 900)):
+        letters.put(b"x", offset, age_s=age_s)
+    settings = KafkaSettings(bootstrap=letters.broker.bootstrap, prefix=letters.prefix)
+    read = [str(one.id) for one in live_letters.Bin(settings).letters(NOW_MS - 60_000)]
+    assert read == ["0/2", "0/3"]
 
 
 def test_one_record_goes_once(letters: Bin, answer: Call) -> None:

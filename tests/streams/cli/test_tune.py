@@ -14,6 +14,8 @@ import pytest
 
 from streams.cli.main import run
 from streams.cli.tune import read_choices
+from streams.config import parse, revision
+from tests.low import no_floors
 
 EVENT = '{"@timestamp": %d, "http.request.method": "GET", "url.path": "/people/%d", "user.id": "eve"}'
 HOUR = "detectors.profile_rate.account.hour"
@@ -37,25 +39,47 @@ def alone(tmp_path: Path) -> list[str]:
 
 def test_a_row_a_value(day: Path, alone: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """The configuration as it stands first, then the values in their order; nothing beside the table."""
-    assert run(["tune", str(day), "--set", f"{HOUR}=40,400", *alone, "--jobs", "1"]) == 0
+    assert run(["tune", str(day), "--set", f"{HOUR}=80,400", *alone, "--jobs", "1"]) == 0
     shown = capfd.readouterr()
     first, second, *rows = [line.split() for line in shown.out.splitlines()]
     assert first[:2] == ["accounts", "addresses"]
     assert second[:5] == ["hour", "alerts", "incidents", "blocks", "blocked"]
-    assert [row[0] for row in rows] == ["as", "40", "400"]
+    assert [row[0] for row in rows] == ["as", "80", "400"]
     assert [row[1] for row in rows[1:]] == ["2", "0"]
     assert shown.err == ""
 
 
 def test_json_is_the_rows(day: Path, alone: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """For another program; several --set are every combination of their values."""
-    sets = ["--set", f"{HOUR}=40,100", "--set", "policy.block_s=60,600"]
+    sets = ["--set", f"{HOUR}=80,100", "--set", "policy.block_s=60,600"]
     assert run(["tune", str(day), *sets, *alone, "--jobs", "1", "--json"]) == 0
     rows = json.loads(capfd.readouterr().out)
-    assert [list(row["set"].values()) for row in rows] == [[], [40, 60], [40, 600], [100, 60], [100, 600]]
+    assert [list(row["set"].values()) for row in rows] == [[], [80, 60], [80, 600], [100, 60], [100, 600]]
     assert rows[0]["accounts_blocked"] == 0
     assert rows[2]["accounts_blocked"] == 1
     assert rows[2]["requests_denied"] > rows[4]["requests_denied"] > 0
+
+
+def test_a_chart_and_the_chosen_row(
+    day: Path, alone: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The picture lies where it was asked for, and the row's configuration reads back with its revision."""
+    chart, chosen = tmp_path / "rows.html", tmp_path / "chosen.toml"
+    more = ["--chart", str(chart), "--write", "1", str(chosen), "--json", "--jobs", "1"]
+    assert run(["tune", str(day), "--set", f"{HOUR}=80,400", *alone, *more]) == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert "hour 80" in chart.read_text()
+    settings = parse(chosen.read_text())
+    assert (revision(settings), settings.mode.default) == (rows[1]["config"], "off")
+
+
+@pytest.mark.parametrize("wrong", [["--chart", "rows.jpg"], ["--write", "3", "chosen.toml"]])
+def test_what_cannot_be_made_is_refused_before_the_replays(
+    day: Path, alone: list[str], wrong: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody waits minutes for that."""
+    assert run(["tune", str(day), "--set", f"{HOUR}=80,400", *alone, *wrong]) == 2
+    assert wrong[1] in capfd.readouterr().err
 
 
 def test_labels_add_people_and_scrapers(tmp_path: Path, alone: list[str], capfd: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +87,8 @@ def test_labels_add_people_and_scrapers(tmp_path: Path, alone: list[str], capfd:
     assert run(["simulate", "--out", str(tmp_path), "--preset", "small", "--people", "60", "--quiet-days", "0.2"]) == 0
     capfd.readouterr()
     labels = ["--labels", str(tmp_path / "labels.json"), *alone, "--jobs", "1", "--json"]
-    assert run(["tune", str(tmp_path / "events.ndjson"), "--set", f"{HOUR}=3", *labels]) == 0
+    with no_floors():
+        assert run(["tune", str(tmp_path / "events.ndjson"), "--set", f"{HOUR}=3", *labels]) == 0
     stands, strict = (row["labelled"] for row in json.loads(capfd.readouterr().out))
     assert stands["scrapers"] == strict["scrapers"] > 0
     assert stands["people_hurt"] < strict["people_hurt"]
@@ -74,7 +99,7 @@ def test_the_table_with_labels(day: Path, tmp_path: Path, alone: list[str], capf
     labels = tmp_path / "labels.json"
     head = '{"seed":1,"start":"","end":"","quiet_until":"","members":9,"popularity_exponent":1,"scrapers":[],'
     labels.write_text(head + '"people":[{"kind":"reader","accounts":["eve"]}]}')
-    arguments = ["--set", f"{HOUR}=40", *alone, "--labels", str(labels), "--jobs", "1"]
+    arguments = ["--set", f"{HOUR}=80", *alone, "--labels", str(labels), "--jobs", "1"]
     assert run(["tune", str(day), *arguments]) == 0
     first, second, _, row = capfd.readouterr().out.splitlines()
     assert "people" in first
@@ -146,7 +171,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, everybody: bool) -> 
     file = tmp_path / "events.ndjson"
     with file.open("w") as out:
         out.writelines(EVENT % (1_790_000_000 + n, n) + "\n" for n in range(400_000))
-    arguments = ["tune", str(file), "--set", f"{HOUR}=40,41,42", "--jobs", "2"]
+    arguments = ["tune", str(file), "--set", f"{HOUR}=80,81,82", "--jobs", "2"]
     command = [sys.executable, "-c", INTERRUPTIBLE, "-m", "streams.cli", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         while len(begun := psutil.Process(process.pid).children()) < 3:  # two replays, and multiprocessing's own

@@ -11,22 +11,27 @@ import faust
 import numpy as np
 import pytest
 from faust.types import TP, EventT, StreamT
+from msgspec import structs
 
 from schemas.actor import Actor
 from schemas.model import VERSION, ModelDelta
+from streams.config import parse
 from streams.live import assessing
 from streams.live.assessing import Assessing
+from streams.live.overriding import Overriding
 from streams.live.owned import Owned, count_below
+from streams.live.revising import Revising
 from streams.live.sending import Outgoing
 from streams.live.tally import Tally
 from streams.live.topic_feed import TopicFeed
 from streams.live.transport import PartitionState, register
-from streams.pipeline.assess.assessor import Assessor, Outcome
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.bounds import Turnover
+from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import idle_progress
-from streams.pipeline.policy.decide import Lift
+from streams.pipeline.policy.decide import Decision, Lift
 from streams.pipeline.sightings import Sightings
 from streams.settings import CheckpointSettings, KafkaSettings, Settings
 
@@ -40,8 +45,11 @@ class Scripted:
     settled: bool = True
     impatient: bool = False
     judged: int = 0
+    epoch: int = 0
     accepted: list[int] = field(default_factory=list)
     deltas: list[ModelDelta] = field(default_factory=list)
+    heeding: list[bool] = field(default_factory=list)
+    overruled: list[Decision] = field(default_factory=list)
     release: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(late=0, duplicates=0))
     bounds: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(turnover=Turnover()))
 
@@ -50,6 +58,19 @@ class Scripted:
         self.accepted.append(sightings.lo)
         self.release.late += 1
         self.bounds.turnover.forgotten += 2
+
+    def heed(self, heeding: bool) -> None:
+        """Note it."""
+        self.heeding.append(heeding)
+
+    def overrule(self, now_us: int) -> list[Decision]:
+        """What was to be taken back, once."""
+        taken, self.overruled = self.overruled, []
+        return taken
+
+    def overdue(self, now_us: int) -> bool:
+        """While anything is."""
+        return bool(self.overruled)
 
     def caution(self) -> dict[str, int]:
         """Every message cuts a tier."""
@@ -116,7 +137,11 @@ def staged(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Stage:
     made = Stage(app, Models(Settings().model, 1))
     feed = cast("TopicFeed[ModelDelta]", SimpleNamespace(changed=made.changed, caught_up=made.caught_up, take=list))
     made.caught_up.set()
-    one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), settings)
+    overriding = Overriding(settings.kafka, 1)
+    overriding.feed.caught_up.set()
+    revising = Revising(structs.replace(settings, detectors=parse("").detectors), [], 1, lambda: 0)
+    revising.feed.caught_up.set()
+    one = Assessing(app, made.new_assessor, feed, made.models, lambda: 0, Tally(), settings, overriding, revising)
     made.assessing = one
     made.states[TP(ACTIVITY, 0)] = PartitionState(10, 0, 20)
     one._stream = cast("StreamT[Batch]", SimpleNamespace(ack=made.ack))
@@ -286,4 +311,17 @@ def test_count_below(offset: int, count: int) -> None:
 def test_a_message_that_is_none(stage: Stage) -> None:
     """A tombstone among sightings is an error, not an empty message."""
     with pytest.raises(Exception, match="a message of sightings is damaged"):
-        stage.assessing._judge(Owned(cast(Assessor, Scripted()), 1, 0), [None], [])
+        stage.assessing._judge(Owned(cast(Assessor, Scripted()), 1, 0), [None], [], silent=False)
+
+
+def test_models_of_long_ago_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those before the oldest partition's epoch, less a few; none while one rebuilds, or without checkpoints."""
+    for interval_s, silent_below, expected in ((15, 0, [4]), (15, 99, []), (0, 0, [])):
+        made = staged(monkeypatch, Settings(checkpoint=CheckpointSettings(interval_s)))
+        asked: list[int] = []
+        monkeypatch.setattr(made.assessing, "_models", SimpleNamespace(forget=asked.append))
+        for number, epoch in ((0, 10), (1, 12)):
+            owned = Owned(cast(Assessor, SimpleNamespace(epoch=epoch)), 1, silent_below)
+            made.assessing._owned[number] = owned
+        made.assessing._forget_models()
+        assert asked == expected

@@ -14,7 +14,7 @@ from streams.live.auditing import Auditing, worker_name
 from streams.live.condition import CALM_LOOKS, Condition, Signals
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
-from streams.pipeline.assess.assessor import Outcome
+from streams.pipeline.assess.outcome import Outcome
 
 LAG: Final = {DegradedReason.LAGGING: "far behind"}
 FLOOD: Final = {DegradedReason.DEAD_LETTER_FLOOD: "one held"}

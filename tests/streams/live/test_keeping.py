@@ -12,9 +12,9 @@ import pytest
 from faust.types import TP
 
 from schemas import topic
-from schemas.errors import StopError
-from streams.live import assessing
-from streams.live.checkpoint.manifest import MANIFEST_CODEC, Manifest, Owner
+from schemas.errors import StopError, TransportError
+from streams.live import assessing, topics
+from streams.live.checkpoint.manifest import MANIFEST_CODEC, Lineage, Manifest, Owner
 from streams.live.checkpoint.reading import Found
 from streams.live.checkpoint.writing import Series
 from streams.live.owned import Owned
@@ -135,6 +135,54 @@ def test_other_partitions_are_refused(kept: Kept, partitions: int, refused: bool
     found = Found(manifests=[msgspec.structs.replace(manifest, partitions=partitions)])
     with pytest.raises(StopError, match="has 1 partitions and had 2") if refused else nullcontext():
         kept.stage.assessing._restorer._require_same_partitions(found)
+
+
+OLD, NEW = Lineage("a1", "r1"), Lineage("a2", "r2")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        (OLD, OLD, ""),
+        (OLD, Lineage("a2", "r1"), "weir.activity.v1"),
+        (OLD, Lineage("a1", "r2"), "http.requests"),
+        (OLD, NEW, "weir.activity.v1"),
+        (Lineage(), NEW, ""),
+        (OLD, Lineage(), ""),
+        (OLD, Lineage("", "r2"), "http.requests"),
+    ],
+)
+def test_other_topics_are_refused(kept: Kept, before: Lineage, now: Lineage, refused: str) -> None:
+    """Offsets of a topic that was made anew mean other records; where the broker did not tell, nobody knows."""
+    kept.stage.take(0, 12)
+    kept.keep()
+    (manifest,) = kept.manifests
+    found = Found(manifests=[msgspec.structs.replace(manifest, lineage=before)])
+    told = pytest.raises(StopError, match=f"topic {refused} was deleted and made anew") if refused else nullcontext()
+    with told:
+        continued = kept.stage.assessing._restorer._continued(found, now)
+        assert continued == (now if all(now) else before), "what was known is not forgotten"
+
+
+def test_the_first_checkpoint_has_no_past(kept: Kept) -> None:
+    """Where nothing is kept yet, any topics will do."""
+    assert kept.stage.assessing._restorer._continued(Found(), NEW) == NEW
+
+
+def test_a_broker_that_does_not_answer_forgets_nothing(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is refused, and the next assignment looks again; within one assignment it is asked once."""
+    asked: list[object] = []
+
+    def ids(_: object, names: Sequence[str]) -> tuple[str, ...]:
+        asked.append(names)
+        if len(asked) == 1:
+            raise TransportError("no answer")
+        return OLD
+
+    monkeypatch.setattr(topics, "ids", ids)
+    look = kept.stage.assessing._restorer._current_lineage
+    assert [asyncio.run(look(generation)) for generation in (1, 1, 2, 2)] == [Lineage(), Lineage(), OLD, OLD]
+    assert asked == [(ACTIVITY, "http.requests")] * 2
 
 
 def test_nothing_new_is_not_kept_again(kept: Kept) -> None:

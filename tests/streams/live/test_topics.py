@@ -15,6 +15,7 @@ from schemas.errors import TransportError
 from schemas.topic import Cleanup
 from streams.live import topics
 from streams.live.topics import DAY_MS, EXISTS, FOREVER, Difference, Layout, check, create, layouts, partitions
+from streams.notify.setting import NotifySettings
 from streams.settings import InputSettings, KafkaSettings, Settings
 from tests.brokers import Broker
 
@@ -58,6 +59,11 @@ class TestLayouts:
     def test_every_topic_of_the_catalogue_has_a_layout(self) -> None:
         """None is forgotten, none is there twice, and the order is the same."""
         assert [layout.topic for layout in layouts(Settings())] == list(catalogue.CATALOGUE)
+
+    def test_formats_that_are_asked_for_have_topics(self) -> None:
+        """Behind all others, each once, whatever the order in which they are named."""
+        found = [layout.topic for layout in layouts(Settings(notify=NotifySettings(formats=("ecs", "ocsf", "ecs"))))]
+        assert found == [*catalogue.CATALOGUE, catalogue.ALERTS_OCSF, catalogue.ALERTS_ECS]
 
     def test_the_topic_of_requests_is_named_by_the_configuration(self) -> None:
         """`input.topic` replaces the name, and only that topic is somebody else's."""

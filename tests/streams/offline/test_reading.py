@@ -1,9 +1,13 @@
 """Recordings as batches."""
 
 import gzip
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from schemas.errors import InputError
 from streams.offline import reading
@@ -40,25 +44,55 @@ def test_an_empty_file_is_one_empty_batch(tmp_path: Path) -> None:
     assert batches([file]) == [(0, 0, 0, [], [])]
 
 
-def test_gzip_is_unpacked(tmp_path: Path) -> None:
-    """By the ending of the name."""
-    file = tmp_path / "a.ndjson.gz"
-    file.write_bytes(gzip.compress(b"one\ntwo\n"))
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_compressed_files_are_unpacked(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """By their first bytes, whatever they are called; several one after the other, as logs are appended to."""
+    file = tmp_path / "a.log"
+    file.write_bytes(pack(b"one\nt") + pack(b"wo\n"))
     assert batches([file]) == [(0, 0, 2, [b"one", b"two"], [0, 1])]
 
 
-def test_a_gzip_that_ends_early_names_file_and_line(tmp_path: Path) -> None:
-    """What is damaged is said, with the place."""
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_compressed_file_that_ends_early_is_read_up_to_there(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """What came before stands; where and why it goes no further is said."""
     file = tmp_path / "a.ndjson.gz"
-    file.write_bytes(gzip.compress(b"line\n" * 50_000)[:-20])
-    with pytest.raises(InputError, match=r"a\.ndjson\.gz:\d+: cannot be read further"):
-        batches([file])
+    file.write_bytes(pack(b"".join(b"line %d %s\n" % (n, os.urandom(9).hex().encode()) for n in range(50_000)))[:-2000])
+    [recording] = recordings = open_all([file])
+    lines = [value for _, batch in read_all(recordings) for value in batch.values]
+    assert 40_000 < len(lines) < 50_000
+    assert all(value is not None and value.startswith(b"line ") for value in lines)
+    assert re.match(r".*a\.ndjson\.gz:\d+: cannot be read further: ", recording.cut)
+
+
+def test_a_damaged_file_is_read_up_to_there(tmp_path: Path) -> None:
+    """A byte in the middle that was changed."""
+    file = tmp_path / "a.gz"
+    value = bytearray(gzip.compress(b"line\n" * 50_000, mtime=0))
+    value[len(value) // 2 : len(value) // 2 + 20] = bytes(20)
+    file.write_bytes(value)
+    [recording] = recordings = open_all([file])
+    assert all(batch.hi >= batch.lo for _, batch in read_all(recordings))
+    assert "cannot be read further" in recording.cut
+
+
+def test_a_line_without_end_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never stands in memory whole."""
+    monkeypatch.setattr(reading, "_LINE_MAX", 10)
+    file = tmp_path / "a.log"
+    file.write_bytes(b"x" * 25 + b"\nnext\n")
+    assert batches([file])[0][3] == [b"x" * 10, b"x" * 10, b"x" * 5, b"next"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """With the reason of the system."""
     with pytest.raises(InputError, match=r"none\.ndjson: No such file"):
         open_all([tmp_path / "none.ndjson"])
+
+
+def test_a_topic_is_no_file() -> None:
+    """Where files alone are read, that is said, whatever the path has made of the text."""
+    with pytest.raises(InputError, match="only `weir replay` reads from Kafka"):
+        open_all([Path("kafka://http.requests?from=1")])
 
 
 def test_the_recording_farthest_behind_is_read_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,11 @@ from streams.offline.simulate import PRESETS, Plan, simulate
 from streams.offline.simulate import write as write_day
 from streams.offline.truth import Truth, read_labels
 from streams.settings import Settings
+from tests.low import low
 
 DEMO = Path(__file__).resolve().parents[3] / "deploy" / "demo.toml"
 START_US = 1_790_000_000_000_000
-LIMITED = parse('[detectors.profile_rate]\nmode = "enforce"\n[detectors.profile_rate.account]\nminute = 10\n')
+LIMITED = low('[detectors.profile_rate]\nmode = "enforce"\n[detectors.profile_rate.account]\nminute = 10\n')
 """An alert at ten profiles a minute, a block at 12.5."""
 
 
@@ -119,7 +120,7 @@ def test_two_files_side_by_side_are_one_stream(tmp_path: Path) -> None:
 
 def test_bad_lines_are_counted_and_cost_nothing_else(tmp_path: Path) -> None:
     """Their neighbours are judged as if they were not there."""
-    bad = [b"{", b"\xff", b"[]", b'{"@timestamp": 1}', view("x", 1, 0).replace(b"198.51.100.7", b"nowhere")]
+    bad = [b"{", b"\xff", b"[1]", b'{"@timestamp": 1}', view("x", 1, 0).replace(b"198.51.100.7", b"nowhere")]
     done = run(tmp_path, [bad[0], *burst(15), *bad[1:], *burst(30)[15:]])
     assert done.report.outcomes["dead"] == 5
     assert [block.exposure.profiles for block in done.blocks] == [13]
@@ -189,7 +190,7 @@ def test_robots_are_counted_and_not_judged(tmp_path: Path) -> None:
 
 def test_labels_count_people_who_are_hurt(small: Path) -> None:
     """With limits that are far too low the report says so: it can fail."""
-    strict = parse("[detectors.profile_rate.account]\nday = 3\n[detectors.profile_rate.ip]\nday = 3\n")
+    strict = low("[detectors.profile_rate.account]\nday = 3\n[detectors.profile_rate.ip]\nday = 3\n")
     truth = Truth(read_labels(small / "labels.json"))
     report = replay([small / "events.ndjson"], strict, mode=Mode.ENFORCE, truth=truth).report
     assert report.people_hurt > 50

@@ -7,11 +7,11 @@ import orjson
 import pytest
 
 from schemas.event_time import format_time
-from streams.config import parse
 from streams.offline.replay import replay
 from streams.offline.report import Report
 from streams.offline.simulate.labels import Labels, PeopleLabel, ScraperLabel
 from streams.offline.truth import Truth, actors_of
+from tests.low import low
 
 START_US = 1_790_000_000_000_000
 HOME, THIEF = "198.51.100.7", "203.0.113.9"
@@ -45,7 +45,7 @@ def run(tmp_path: Path, events: list[bytes], minute: int = 1000) -> Report:
     text = f'[mode]\ndefault = "off"\n[detectors.profile_rate]\nmode = "enforce"\naccount = {{minute = {minute}}}\n'
     file = tmp_path / "events.ndjson"
     file.write_bytes(b"\n".join(events))
-    return replay([file], parse(text), truth=Truth(LABELS)).report
+    return replay([file], low(text), truth=Truth(LABELS)).report
 
 
 STEALS = [view("cal", 100 + n, n, THIEF) for n in range(20)]
@@ -84,7 +84,7 @@ def test_without_a_theft_the_same_account_is_a_persons(tmp_path: Path) -> None:
     file.write_bytes(b"\n".join(STEALS))
     text = '[mode]\ndefault = "off"\n[detectors.profile_rate]\nmode = "enforce"\naccount = {minute = 17}\n'
     honest = msgspec.structs.replace(LABELS, scrapers=[])
-    assert replay([file], parse(text), truth=Truth(honest)).report.people_alerted == 1
+    assert replay([file], low(text), truth=Truth(honest)).report.people_alerted == 1
 
 
 @pytest.mark.parametrize("actor", ["session:cal.stolen", f"ip:{THIEF}"])

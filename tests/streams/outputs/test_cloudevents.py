@@ -9,9 +9,11 @@ from schemas import topic
 from schemas.actor import Actor
 from schemas.alert import ALERT_CODEC, Alert
 from schemas.block import BLOCK_CODEC, Block, decode_block
-from streams.outputs.cloudevents import Record, record_of
+from schemas.override import decode_override
+from streams.outputs.cloudevents import Record, override_end, override_record, record_of
 from streams.pipeline.policy.decide import Lift
 from tests.schemas import strategy
+from tests.streams.pipeline.policy.overriding import override
 
 NOW_US = 1_795_511_702_118_000
 LIFT = Lift(Actor("ip", "203.0.113.7"), NOW_US - 1)
@@ -73,3 +75,16 @@ def test_any_actor(value: str) -> None:
     """Whatever an actor is called, key and subject are its UTF-8."""
     record = record_of(Lift(Actor("account", value), 0), NOW_US)
     assert record.key == dict(record.headers)["ce_subject"] == f"account:{value}".encode()
+
+
+def test_override() -> None:
+    """An override is keyed by what it is about, dated by its begin; a tombstone that takes it back has another id."""
+    one = override("allow", "account:42")
+    record, end = override_record(one), override_end(one, "2026-11-24T09:15:02.118Z")
+    assert (record.topic, record.key, end.key) == (topic.OVERRIDES.name, b"account:42", b"account:42")
+    assert decode_override(record.value) == one
+    assert end.value is None
+    assert headers(record)["ce_type"] == headers(end)["ce_type"] == "weir.override.v1"
+    assert (headers(record)["ce_id"], headers(record)["ce_time"]) == (one.id, one.since)
+    assert headers(end)["ce_id"] != one.id
+    assert headers(end)["ce_time"] == "2026-11-24T09:15:02.118Z"

@@ -9,7 +9,8 @@ import numpy as np
 
 from schemas.alert import Alert
 from schemas.sighting import Kind
-from streams.pipeline.assess.assessor import Assessor, Knowledge, judge_rows
+from streams.pipeline.assess.assessor import Assessor, judge_rows
+from streams.pipeline.assess.outcome import Knowledge
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Counts
 from streams.pipeline.pipeline import Pipeline

@@ -10,7 +10,8 @@ from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanat
 from detectors.core.model import PEAK_STEP, PEAKS, Model, empty
 from schemas.actor import Scope
 from schemas.mode import Mode
-from streams.pipeline.assess.assessor import Assessor, Evaluation, Knowledge
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Evaluation, Knowledge
 from streams.pipeline.model.models import Models
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY

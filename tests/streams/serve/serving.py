@@ -65,6 +65,7 @@ class Served:
     at: str
     session: aiohttp.ClientSession
     key: str
+    api: Api
     now_us: int = T0_US
 
     async def ask(self, path: str, key: str | None = None, method: str = "GET", **more: Any) -> Reply:
@@ -92,7 +93,7 @@ async def served(
     at = await listener.begin("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            holder.append(Served(known, path, at, session, key))
+            holder.append(Served(known, path, at, session, key, api))
             yield holder[0]
     finally:
         await listener.end()
@@ -106,3 +107,13 @@ def tell(directory: Path, story: Callable[[Served], Awaitable[None]], **more: An
             await story(server)
 
     asyncio.run(run())
+
+
+async def raw(server: Served, head: str) -> bytes:
+    """Send bytes as they are; what comes back first."""
+    host, _, port = server.at.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode("latin-1"))
+    got = await asyncio.wait_for(reader.read(4096), 5)
+    writer.close()
+    return got

@@ -1,17 +1,15 @@
 """The local API over HTTP, as enforcers meet it."""
 
 import asyncio
-import gzip
-import io
 from pathlib import Path
 
-import msgspec
+import aiohttp
 import pytest
 
 from schemas.block import Action, BlockMode
 from streams.serve import keys
 from tests.streams.pipeline.enforce.saying import T0_US, block
-from tests.streams.serve.serving import Known, Served, tell
+from tests.streams.serve.serving import Known, Served, raw, tell
 
 IP = "ip:203.0.113.7"
 STREAM = "/v1/decisions/stream"
@@ -140,6 +138,28 @@ class TestStream:
             writer.transport.abort()
             await asyncio.sleep(0.05)
             assert len((await server.ask(STREAM)).values("new")) == 20_000
+
+        tell(tmp_path, story)
+
+    def test_one_key_used_from_two_places(self, tmp_path: Path) -> None:
+        """Two enforcers behind one address that share a key: what one was told the other hears too, in the end.
+
+        Once it shows that there are two, each connection is told everything, and then what is new since its own pull.
+        """
+
+        async def story(server: Served) -> None:
+            held: list[set[str]] = [set(), set()]
+            async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as other:
+                both = (session, other)
+                for number in range(4):
+                    key = f"ip:203.0.113.{number}"
+                    server.known.log.say(0, key, block(key, 60))
+                    for one, has in zip(both, held, strict=True):
+                        async with one.get(f"http://{server.at}{STREAM}", headers={"X-Api-Key": server.key}) as got:
+                            new = (await got.json())["new"]
+                            has |= {told["value"] for told in new}
+                assert [len(has) for has in held] == [4, 4]
+                assert len(new) == 1
 
         tell(tmp_path, story)
 
@@ -295,93 +315,3 @@ class TestCondition:
             assert (await server.ask("/health", "")).json == {"status": "up"}
 
         tell(tmp_path, story)
-
-
-class TestBadInput:
-    """What no enforcer should send."""
-
-    def test_what_does_not_exist(self, tmp_path: Path) -> None:
-        """404 and 405, without a body."""
-
-        async def story(server: Served) -> None:
-            for method, path, status in (
-                ("GET", "/nope", 404),
-                ("GET", "/v1/decisions/", 404),
-                ("POST", "/v1/decisions", 405),
-                ("DELETE", STREAM, 405),
-                ("GET", "/v1/usage-metrics", 405),
-            ):
-                got = await server.ask(path, method=method)
-                assert (got.status, got.body) == (status, b""), path
-
-        tell(tmp_path, story)
-
-    def test_usage_metrics(self, tmp_path: Path) -> None:
-        """Taken with 201, packed too; what is no such thing is 400, too much of it 413, without a key 403."""
-
-        async def story(server: Served) -> None:
-            body = msgspec.json.encode({"remediation_components": [{"type": "custom", "version": "v0.0.15"}]})
-            packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-            bomb = gzip.compress(b'{"remediation_components":[' + b" " * 3_000_000 + b"]}")
-            for data, headers, status in (
-                (body, {}, 201),
-                (gzip.compress(body), packed, 201),
-                (b"{", {}, 400),
-                (b"[]", {}, 400),
-                (b'{"remediation_components": 1}', {}, 400),
-                (b"\xff", {}, 400),
-                (bomb, packed, 413),
-                (b"not gzip", packed, 400),
-                (b" " * 1_048_577, {}, 413),
-                (body, {"Content-Encoding": "br"}, 415),
-            ):
-                got = await server.ask("/v1/usage-metrics", method="POST", data=io.BytesIO(data), headers=headers)
-                assert got.status == status, data[:40]
-            assert (await server.ask("/v1/usage-metrics", "x", method="POST", data=body)).status == 403
-
-        tell(tmp_path, story)
-
-    @pytest.mark.parametrize(
-        "head",
-        [
-            "GET /v1/decisions?ip=" + "1" * 9_000 + " HTTP/1.1\r\nHost: x\r\n\r\n",
-            "GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + "1" * 9_000 + "\r\n\r\n",
-            "GET /health HTTP/1.1\r\nHost: x\r\n" + "".join(f"X-{n}: 1\r\n" for n in range(80)) + "\r\n",
-            "\x16\x03\x01\x02\r\n\r\n",
-        ],
-    )
-    def test_huge_heads(self, tmp_path: Path, head: str) -> None:
-        """Lines and headers beyond the limits, and what is no HTTP at all, are 400; the next client is served."""
-
-        async def story(server: Served) -> None:
-            assert b" 400 " in (await raw(server, head)).partition(b"\r\n")[0]
-            assert (await server.ask("/health")).status == 200
-
-        tell(tmp_path, story)
-
-    def test_silent_and_slow_clients(self, tmp_path: Path) -> None:
-        """A connection without a whole request is closed, though bytes trickle in; others do not wait for it."""
-
-        async def story(server: Served) -> None:
-            host, _, port = server.at.rpartition(":")
-            silent, slow = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
-            slow[1].write(b"GET /health HTTP/1.1\r\nX-Slow: ")
-            for _ in range(3):
-                assert (await server.ask("/health")).status == 200
-                slow[1].write(b"1")
-                await asyncio.sleep(0.1)
-            for reader, writer in (silent, slow):
-                assert await asyncio.wait_for(reader.read(), 5) == b""
-                writer.close()
-
-        tell(tmp_path, story, silent_s=0.25)
-
-
-async def raw(server: Served, head: str) -> bytes:
-    """Send bytes as they are; what comes back first."""
-    host, _, port = server.at.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(head.encode("latin-1"))
-    got = await asyncio.wait_for(reader.read(4096), 5)
-    writer.close()
-    return got

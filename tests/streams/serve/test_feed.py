@@ -60,6 +60,7 @@ class Consumer:
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
         self._at = 0
+        self._numbers: list[TopicPartition] = []
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -88,7 +89,8 @@ class Consumer:
         return self._at
 
     async def end_offsets(self, numbers: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """What the broker says."""
+        """What the broker says; one that is fetching for this connection would answer only after that."""
+        assert not self._numbers, "asked on the connection of the fetches"
         await asyncio.sleep(0)
         if self._topic.asking:
             raise self._topic.asking

@@ -112,3 +112,16 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     """One line with the place."""
     with pytest.raises(ConfigError, match="No such file"):
         added(tmp_path / "nowhere" / "bouncers.json", "edge")
+
+
+def test_refusals_are_told_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    """The first at once, a flood of them as one line a minute with their number, and no address above debug."""
+    refused = keys.Refused()
+    for now_s in [100 + n / 1000 for n in range(50_000)] + [160.0]:
+        refused.note("192.0.2.1", now_s)
+    with caplog.at_level("DEBUG"):
+        refused.note("192.0.2.1", 161.0)
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.getMessage().split()[1] for record in told] == ["1", "50000"]
+    assert not any("192.0.2.1" in record.getMessage() for record in told)
+    assert "192.0.2.1" in caplog.text

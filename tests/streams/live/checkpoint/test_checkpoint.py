@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import CheckpointError
 from streams.live.checkpoint import manifest as manifests
 from streams.live.checkpoint import reading
-from streams.live.checkpoint.manifest import MANIFEST_CODEC, Manifest
+from streams.live.checkpoint.manifest import MANIFEST_CODEC, Lineage, Manifest
 from streams.live.checkpoint.writing import Point
 from tests.brokers import Broker, Sent
 from tests.streams.live.checkpoint.kept import Blobs, State, run
@@ -249,6 +249,26 @@ def test_far_back(each_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     run(each_broker, body)
 
 
+@pytest.mark.parametrize("held_bytes", [0, 1_000, 1 << 30])
+def test_a_look_holds_little(each_broker: Broker, monkeypatch: pytest.MonkeyPatch, held_bytes: int) -> None:
+    """Of what a look comes by no more is kept than was set, whatever stands there; the rest is read again."""
+    monkeypatch.setattr(reading, "HELD_BYTES", held_bytes)
+
+    async def body(state: State) -> None:
+        blobs = {f"bucket/{n:04}": b"%d" % n * 100 for n in range(40)} | {"rest": b""}
+        series = await state.take_over(1)
+        for upto in (1, 2):
+            await state.write(series, upto, blobs)
+        found = await state.find()
+        others = (one for one in found.records.values() if not (one.key or b"").endswith(b"/manifest"))
+        held = sum(len(one.value or b"") for one in others)
+        assert held == found.held_bytes <= held_bytes
+        assert held > 0 or not held_bytes
+        assert await state.restored() == (2, blobs)
+
+    run(each_broker, body)
+
+
 def test_older_owners_are_removed(each_broker: Broker) -> None:
     """Once a successor's first checkpoint stands, every key of earlier owners has a tombstone, and none of its own."""
 
@@ -264,6 +284,21 @@ def test_older_owners_are_removed(each_broker: Broker) -> None:
         alive = {key for key, value in last.items() if value is not None}
         assert alive == {b"3.3/manifest", b"3.3/rest/0/0", b"3.3/bucket/0000/0/0", b"3.3/bucket/0001/0/0"}
         assert await state.restored() == (30, FIRST)
+
+    run(each_broker, body)
+
+
+def test_a_manifest_of_before_topics_had_ids(each_broker: Broker) -> None:
+    """A checkpoint that says nothing of topics is read as one of topics that nobody knows; later ones say."""
+
+    async def body(state: State) -> None:
+        await state.write(await state.take_over(1), 10, FIRST)
+        (manifest,) = (await state.find()).manifests
+        older = msgspec.msgpack.encode(msgspec.msgpack.decode(MANIFEST_CODEC.encode(manifest))[:-1])
+        assert MANIFEST_CODEC.decode(older) == manifest
+        assert manifest.lineage == Lineage("", "")
+        told = msgspec.structs.replace(manifest, lineage=Lineage("a", "r"))
+        assert MANIFEST_CODEC.decode(MANIFEST_CODEC.encode(told)).lineage == ("a", "r")
 
     run(each_broker, body)
 

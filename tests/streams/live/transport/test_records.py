@@ -1,5 +1,8 @@
 """Batches cut from record batches made by hand: limits, holes, transactions, damage."""
 
+import gc
+import weakref
+
 import pytest
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import CorruptRecordException
@@ -165,3 +168,19 @@ def test_batches_tile(
     assert all(batch.nbytes <= bytes_max or len(batch) == 1 for batch in batches)
     assert all(batch.lo <= offset < batch.hi for batch in batches for offset in offsets(batch))
     assert TP.topic == batches[0].topic
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_was_fetched_goes_with_its_last_user(taken: bool) -> None:
+    """Read or not: nothing goes round in a circle, since the collector that would find it runs hardly ever."""
+    stock = fetched([run(0, 3)])
+    records = BatchRecords(stock, TopicOptions())
+    if taken:
+        drained(records)
+    watched = [weakref.ref(stock), weakref.ref(records)]
+    gc.disable()
+    try:
+        del stock, records
+        assert [watch() for watch in watched] == [None, None]
+    finally:
+        gc.enable()

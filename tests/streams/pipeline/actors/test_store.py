@@ -136,3 +136,14 @@ class TestActors:
         actors = Actors([])
         _add(actors, [(Scope.IP, f"a{number}") for number in range(20_000)])
         assert actors.nbytes / len(actors) < 500
+
+
+def test_found_by_name() -> None:
+    """All that records name so, whatever their keys: a session's hangs on its account. Nobody else."""
+    actors = Actors([])
+    named = [(Scope.ACCOUNT, "ä42"), (Scope.SESSION, "ä42"), (Scope.ACCOUNT, "ä43"), (Scope.ACCOUNT, "ä422")]
+    slots = _add(actors, named)
+    for (scope, value), slot in zip(named, slots, strict=True):
+        assert actors.find(Actor(scope.label, value)) == [slot]
+    for label, value in ((Scope.IP.label, "ä42"), ("host", "ä42"), (Scope.ACCOUNT.label, ""), ("account", "ä44")):
+        assert actors.find(Actor(label, value)) == []

@@ -9,20 +9,20 @@ from schemas.alert import Alert
 from schemas.errors import GapError
 from schemas.mode import Mode
 from streams import config
-from streams.pipeline.assess.assessor import Assessor, Outcome
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.batch import Batch
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe import Observer, idle_progress
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
 from tests import days
+from tests.low import low
 from tests.requests import START_S, request_of, views
 
 HOUR_S: Final = 3_600
 EPOCH: Final = START_S // HOUR_S
-PLAIN: Final = config.parse(
-    "[detectors.profile_rate.account]\nhour = 5\n[detectors.profile_rate.tiers.recruiter]\nhour = 9\n"
-)
+PLAIN: Final = low("[detectors.profile_rate.account]\nhour = 5\n[detectors.profile_rate.tiers.recruiter]\nhour = 9\n")
 
 
 class Partition:

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
-from streams import config
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.decide import Decision
 from streams.settings import Settings
 from tests import days
+from tests.low import low
 
 START_US: Final = 1_800_000_000_000_000
 DAY_US: Final = 86_400_000_000
@@ -31,7 +31,7 @@ LIMITS: Final = "[detectors.profile_rate.account]\nminute = 100\nday = 100\n"
 
 def settings_of(memory: str, rest: str = "") -> Settings:
     """Settings with a section ``[memory]`` of these lines."""
-    return config.parse(f"[memory]\n{memory}\n{LIMITS}{rest}")
+    return low(f"[memory]\n{memory}\n{LIMITS}{rest}")
 
 
 def view(time_us: int, who: str, profile: int, address: str = "192.0.2.1") -> bytes:

@@ -7,13 +7,13 @@ import pytest
 
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
-from streams import config
 from streams.pipeline.assess import assessor, enforcement
 from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.decide import Decision
 from streams.pipeline.rows import Rows
 from tests import days
+from tests.low import low
 from tests.requests import START_S, request_of, views
 from tests.streams.pipeline.rows_of import rows_of
 
@@ -34,7 +34,7 @@ class Replayed:
     def __init__(self, values: list[bytes], step: int = 10_000, *, enforce: bool = True) -> None:
         self.allowed: list[int] = []
         self.denied: list[int] = []
-        settings = config.parse(TEXT)
+        settings = low(TEXT)
         judge = Enforcement(self._seen, enforce=enforce)
         self.flow: Pipeline = days.pipeline(settings, mode=Mode.ENFORCE, only="profile_rate", judge=judge)
         self.decisions: list[Decision] = days.run_whole(self.flow, values, step)
@@ -147,19 +147,19 @@ class TestDenied:
         values = views(START_S, 30, account="u1")
         replayed = Replayed(values, enforce=False)
         assert replayed.denied == []
-        live = days.run_whole(days.pipeline(config.parse(TEXT), mode=Mode.ENFORCE, only="profile_rate"), values)
+        live = days.run_whole(days.pipeline(low(TEXT), mode=Mode.ENFORCE, only="profile_rate"), values)
         assert days.said(replayed.decisions) == days.said(live)
 
     def test_a_block_in_shadow_denies_nobody(self) -> None:
         """Only what is enforced is fed back."""
         seen = list[bool]()
         judge = Enforcement(lambda rows, allowed: seen.append(allowed), enforce=True)
-        flow = days.pipeline(config.parse(TEXT), mode=Mode.SHADOW, only="profile_rate", judge=judge)
+        flow = days.pipeline(low(TEXT), mode=Mode.SHADOW, only="profile_rate", judge=judge)
         assert days.blocks(days.run_whole(flow, views(START_S, 30, account="u1")))
         assert set(seen) == {True}
 
 
 def test_event_end() -> None:
-    """Rows of one event share source and offset."""
-    rows = rows_of([1, 1, 1, 2, 2], offsets=[0, 0, 1, 1, 2])
-    assert [rows.event_end(row) for row in range(5)] == [2, 2, 4, 4, 5]
+    """Rows of one event share source and offset; events of one record differ in time or principal."""
+    rows = rows_of([1, 1, 2, 2, 2, 2, 3], offsets=[0, 0, 1, 1, 2, 2, 2], principals=[7, 7, 7, 7, 7, 8, 8])
+    assert [rows.event_end(row) for row in range(7)] == [2, 2, 4, 4, 5, 6, 7]

@@ -231,3 +231,13 @@ class TestOffsets:
         self.accept(release, 0, 10)
         release.accept(TOPIC, 3, 4, 10, 1_009, True, NOTHING)
         assert release.bound() == 1_010
+
+
+def test_awake() -> None:
+    """While any source that was heard of has not said that it is idle."""
+    release = Release(2, 0)
+    awake = [release.awake]
+    for source, lo, hi, idle in ((0, 0, 1, False), (0, 1, 1, True), (1, 0, 1, False)):
+        release.accept("requests", source, lo, hi, 5, idle, NOTHING)
+        awake.append(release.awake)
+    assert awake == [False, True, False, True]

@@ -28,7 +28,8 @@ KEPT: Final = {
         "_index", "_member_index", "_places", "_counts", "_texts",
     },
     "Release": {"_bound", "_let_go", "_sources", "duplicates", "late"},
-    "Decider": {"_blocked", "_closed", "_next_us", "_open"},
+    "Decider": {"_blocked", "_brakes", "_closed", "_next_us", "_open"},
+    "Brakes": {"_active", "_held", "_moved", "_new_us"},
     "Learner": {"_honest", "_met", "_suspects", "_tables"},
     "Roster": {"_held", "_names"},
     "Bounds": {"sleepers", "turnover"},
@@ -36,11 +37,13 @@ KEPT: Final = {
 }  # fmt: skip
 GIVEN: Final = {
     "Assessor": {
-        "_detectors", "_epoch_us", "_fusion", "_limits", "_models", "_settings", "epoch_s", "judge", "written",
+        "_begun", "_detectors", "_epoch_us", "_fusion", "_limits", "_models", "_regime", "_settings", "_timeline",
+        "epoch_s", "judge", "written",
     },
     "Actors": {"touched"},
     "Release": {"_expected", "_lateness_us"},
-    "Decider": {"_config", "_cooldown_us", "_exemptions", "_policy"},
+    "Decider": {"_answers", "_config", "_cooldown_us", "_denied", "_policy", "overruling"},
+    "Brakes": {"_brake_us", "_most", "_part", "_partition", "_partitions", "_share_max"},
     "Learner": {"_partition"},
     "Roster": {"_adding"},
     "Bounds": {"_actors", "_caps", "_decider", "_idle_s", "_members_idle_s", "_memory", "_release", "_roster"},
@@ -58,6 +61,8 @@ def picture(assessor: Assessor) -> Picture:
     found["open"] = [(int(keys[slot]), _plain(episode)) for slot, episode in decider._open.items()]
     found["blocked"] = [(int(keys[slot]), standing) for slot, standing in decider._blocked.items()]
     found["decider"] = decider._next_us, list(decider._closed)
+    brakes = decider._brakes
+    found["brakes"] = list(brakes._new_us), dict(brakes._held), brakes._active, list(brakes._moved)
     found["met"] = np.sort(np.concatenate([np.zeros(0, np.uint64), *learner._met])).tobytes()
     found["honest"] = learner._honest.tobytes()
     found["tables"] = {name: counts.tobytes() for name, counts in learner._tables.items()}

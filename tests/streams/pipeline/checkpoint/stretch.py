@@ -18,9 +18,10 @@ from streams.pipeline.observe.observer import idle_progress
 from streams.pipeline.sightings import decode
 from streams.settings import Settings
 from tests import days
+from tests.low import low
 from tests.streams.pipeline.test_same_decisions import LATENESS_US, dealt, interleaved
 
-BOUNDED: Final = config.parse(
+BOUNDED: Final = low(
     "[model]\nlearning_s = 36000\ntaste_half_life = 1000\nmembers = 3000\n"
     "[detectors.profile_rate.account]\nhour = 200\n"
     "[detectors.long_tail]\nlimit = 8\n[detectors.cohort]\nlimit = 8\n"

@@ -14,6 +14,7 @@ from streams.pipeline.checkpoint.part import Part
 from streams.pipeline.checkpoint.rest import Rest
 from streams.pipeline.checkpoint.snapshot import Snapshot, encode, restore, take
 from streams.pipeline.model.learner import LearnerState
+from streams.pipeline.policy.brake import BrakesState
 from streams.pipeline.rows import NOTHING
 from tests.streams.pipeline.checkpoint.picture import Picture, picture, unlike
 from tests.streams.pipeline.checkpoint.stretch import TIGHT, Kept, Run
@@ -66,12 +67,12 @@ def of_encoded(**changes: Any) -> Callable[[Snapshot], Snapshot]:
     return of_rest(change)
 
 
-def without_decider(field: str) -> Callable[[Snapshot], Snapshot]:
-    """Forget the open incidents, or the records on the blocks topic."""
+def without_decider(field: str, nothing: object = ()) -> Callable[[Snapshot], Snapshot]:
+    """Forget the open incidents, the records on the blocks topic, or the brakes."""
 
     def change(copied: Any) -> dict[str, Any]:
         rest = msgspec.msgpack.decode(copied.encoded, type=Rest)
-        setattr(rest.decider, field, [])
+        setattr(rest.decider, field, nothing)
         return {"encoded": msgspec.msgpack.encode(rest)}
 
     return of_rest(change)
@@ -139,6 +140,7 @@ def column_moves(name: str) -> bool:
         (of_encoded(tiers=[""]), "course"),
         (without_decider("episodes"), "open"),
         (without_decider("blocked"), "blocked"),
+        (without_decider("brakes", BrakesState([], {}, 0, [])), "brakes"),
     ],
 )
 def test_what_actors_and_decisions_need(spoil: Callable[[Snapshot], Snapshot], found: str) -> None:

@@ -115,7 +115,7 @@ def test_no_attribute_is_forgotten() -> None:
     assessor = Run(PLAIN).assessors[0]
     objects = (
         assessor, assessor.actors, assessor.release, assessor.decider, assessor.learner, assessor.roster,
-        assessor.bounds, assessor.bounds.sleepers,
+        assessor.bounds, assessor.bounds.sleepers, assessor.decider._brakes,
     )  # fmt: skip
     for one in objects:
         name = type(one).__name__

@@ -44,7 +44,19 @@ class TestInvariants:
         assert ([one.word.type for one in down.new], down.deleted) == (["captcha"], [])
         end = decisions.since(told_at(55, 2), VIEW, at(61))
         assert (end.new, [one.word.type for one in end.deleted]) == ([], ["captcha"])
-        assert [one.word.type for one in decisions.startup(VIEW, at(61)).deleted] == ["captcha"]
+        assert [one.word.type for one in decisions.startup(VIEW, at(61)).deleted] == ["ban", "captcha"]
+
+    def test_2_what_nobody_may_have_been_told(self) -> None:
+        """A ban, told, became a challenge and was taken back before the next pull: who matches types holds the ban.
+
+        Another replica may have told the challenge meanwhile, so both ends are told.
+        """
+        log = Log()
+        log.say(0, IP, block(IP, 60))
+        log.say(10, IP, block(IP, 60, action=Action.CHALLENGE))
+        log.say(12, IP, None)
+        answer = log.read().since(told_at(5, 1), VIEW, at(15))
+        assert (answer.new, [one.word.type for one in answer.deleted]) == ([], ["ban", "captcha"])
 
     def test_2_a_downgrade_to_what_a_key_may_not_see(self) -> None:
         """For an enforcer of bans alone a challenge is nothing: the ban is deleted, as a ban."""
@@ -127,12 +139,27 @@ class TestInvariants:
         assert values(decisions.startup(ALL, at(1)).new) == ["198.51.100.0/24", "203.0.113.7", "42", "64500"]
 
     def test_8_types_that_a_key_allows(self) -> None:
-        """A throttle goes to nobody who has not said that it knows one."""
+        """A throttle goes to nobody who has not said that it knows one: it is told a captcha, if it knows those."""
         log = Log()
         log.say(0, IP, block(IP, 60, action=Action.THROTTLE))
         decisions = log.read()
-        assert decisions.startup(VIEW, at(1)) == ([], [])
+        assert decisions.startup(View(types=frozenset({"ban"})), at(1)) == ([], [])
+        assert [one.word.type for one in decisions.startup(VIEW, at(1)).new] == ["captcha"]
+        assert [one.word.type for one in decisions.active(VIEW, at(1))] == ["captcha"]
         assert [one.word.type for one in decisions.startup(ALL, at(1)).new] == ["throttle"]
+
+    def test_8_a_throttle_in_place_of_a_challenge(self) -> None:
+        """Who is told captchas learns of the longer one, and of the end of the type that it knows."""
+        log = Log()
+        log.say(0, IP, block(IP, 60, action=Action.CHALLENGE))
+        log.say(30, IP, block(IP, 90, action=Action.THROTTLE, from_us=T0_US + 30 * US))
+        decisions = log.read()
+        later = decisions.since(Cursor((1,), at(10)), VIEW, at(31))
+        assert ([one.word.type for one in later.new], later.deleted) == (["captcha"], [])
+        end = decisions.since(Cursor((2,), at(31)), VIEW, at(121))
+        assert (end.new, [one.word.type for one in end.deleted]) == ([], ["captcha"])
+        only_bans = View(types=frozenset({"ban"}))
+        assert decisions.since(Cursor((1,), at(10)), only_bans, at(121)) == ([], [])
 
     def test_9_and_10_a_replica_that_does_not_know_the_enforcer(self) -> None:
         """It tells everything that stands, and everything that has ended within a day."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.block import Action, Block, BlockMode, BlockStatus
 from schemas.event_time import format_time
-from streams.pipeline.enforce.decisions import KEPT_US, OVERLAP_US, US, Answer, Cursor, Decisions
+from streams.pipeline.enforce.decisions import KEPT_US, OVERLAP_US, US, Answer, Cursor, Decisions, Told
 from streams.pipeline.enforce.target import Target, target_of
 from streams.pipeline.enforce.word import STRENGTH, TYPES, View
 from tests.streams.pipeline.enforce.saying import T0_US, Clockless, Log, Timed, block
@@ -70,7 +70,8 @@ class World:
         for one in self.last.values():
             if one is None or one.mode is not BlockMode.ENFORCE or one.status is not BlockStatus.ACTIVE:
                 continue
-            target, kind = target_of(one.actor), TYPES[one.action]
+            # Who does not know throttles is told captchas.
+            target, kind = target_of(one.actor), TYPES[one.action].replace("throttle", "captcha")
             if (
                 one.until <= format_time(self.at_us)
                 or kind not in VIEW.types
@@ -108,6 +109,11 @@ def step(world: World, action: tuple[object, ...]) -> Answer | None:
     return None
 
 
+def ordered(told: list[Told]) -> list[Told]:
+    """In one order, whoever told it."""
+    return sorted(told, key=lambda one: one.word.place)
+
+
 @settings(max_examples=120)
 @given(histories)
 def test_whoever_pulls_enforces_what_stands(history: list[tuple[object, ...]]) -> None:
@@ -128,14 +134,17 @@ def test_whoever_pulls_enforces_what_stands(history: list[tuple[object, ...]]) -
 @settings(max_examples=120)
 @given(histories)
 def test_no_answer_contradicts_itself(history: list[tuple[object, ...]]) -> None:
-    """A value is in `new` or in `deleted`, once; a new one has time left, a deleted one none; ids are unique."""
+    """A value is in `new`, or in `deleted`, once of a type; the one has time left, the other none; ids are unique."""
     world = World()
     for action in history:
         answer = step(world, action)
         if answer is None:
             continue
-        targets = [told.target for told in answer.new + answer.deleted]
+        targets = [told.target for told in answer.new]
         assert len(targets) == len(set(targets))
+        assert not set(targets) & {told.target for told in answer.deleted}
+        ended = [(told.target, told.word.type) for told in answer.deleted]
+        assert len(ended) == len(set(ended))
         assert {told.target: told.word.type for told in answer.new}.items() <= world.standing().items()
         assert all(told.left_us > 0 for told in answer.new)
         assert all(told.left_us <= 0 for told in answer.deleted)
@@ -158,8 +167,8 @@ def test_replicas_agree(history: list[tuple[object, ...]], started: int) -> None
         late.apply(*record)
     for one in (None, cursor):
         ours, theirs = (each.since(one, VIEW, world.at_us) for each in (world.replicas[0], late))
-        assert sorted(ours.new) == sorted(theirs.new)
-        assert sorted(ours.deleted) == sorted(theirs.deleted)
+        assert ordered(ours.new) == ordered(theirs.new)
+        assert ordered(ours.deleted) == ordered(theirs.deleted)
 
 
 @settings(max_examples=80)
@@ -181,7 +190,10 @@ def test_forgetting_changes_no_answer(history: list[tuple[object, ...]], moments
                 assert answer is not None
                 theirs = forgetful.since(cursor, VIEW, world.at_us)
                 if forgetful.reaches(cursor, world.at_us):
-                    assert (sorted(theirs.new), sorted(theirs.deleted)) == (sorted(answer.new), sorted(answer.deleted))
+                    assert (ordered(theirs.new), ordered(theirs.deleted)) == (
+                        ordered(answer.new),
+                        ordered(answer.deleted),
+                    )
             case _:
                 assert values_standing(forgetful, world) == world.standing()
 
@@ -198,3 +210,29 @@ def test_a_cursor_older_than_what_is_kept_is_none() -> None:
     replica = log.read()
     for late_us, told in ((KEPT_US, 0), (KEPT_US + 1, 1)):
         assert len(replica.since(Cursor((1,), T0_US), VIEW, T0_US + late_us).new) == told
+
+
+@settings(max_examples=80)
+@given(histories, st.sampled_from((0.3, 2.0, 5.0, 12.0)))
+def test_clocks_that_differ(history: list[tuple[object, ...]], fast_s: float) -> None:
+    """The clock of one replica is fast: whoever goes to both holds all that stands by that clock.
+
+    After a pull from the other, it holds nothing that has ended by the slower clock. So blocks end early by as much as
+    the clocks differ, and never late.
+    """
+    world, cursors, held = World(), list[Cursor | None]([None, None]), Clockless(True)
+
+    def standing(late_us: int) -> set[str]:
+        found = world.replicas[0].active(VIEW, world.at_us + late_us)
+        return {told.target.value for told in found}
+
+    for action in history:
+        match action:
+            case ("pull", int(number), bool(anew)):
+                clock_us = world.at_us + number * int(fast_s * US)
+                held.take(world.replicas[number].since(None if anew else cursors[number], VIEW, clock_us))
+                cursors[number] = Cursor(world.replicas[number].positions, clock_us)
+                assert standing(int(fast_s * US)) <= held.held.keys()
+                assert number == 1 or held.held.keys() <= standing(0)
+            case _:
+                step(world, action)

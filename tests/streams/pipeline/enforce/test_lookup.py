@@ -57,6 +57,22 @@ class TestLookup:
         """All of it, however large the range is; bits behind the prefix do not count."""
         assert values(list(decisions.within(asked_network(asked), VIEW, at(1)))) == found
 
+    def test_ranges_of_millions_of_addresses(self) -> None:
+        """A range is one decision, however many addresses it has; each of them is found in it."""
+        log = Log()
+        for key in ("net:10.0.0.0/8", "net:2000::/3", "net:0.0.0.0/0"):
+            log.say(0, key, block(key, 60))
+        decisions = log.read()
+        assert values(decisions.startup(VIEW, at(1)).new) == ["0.0.0.0/0", "10.0.0.0/8", "2000::/3"]
+        for asked, found in (
+            ("10.255.255.255", ["0.0.0.0/0", "10.0.0.0/8"]),
+            ("10.0.0.0/9", ["0.0.0.0/0", "10.0.0.0/8"]),
+            ("11.0.0.0", ["0.0.0.0/0"]),
+            ("3fff:ffff::1", ["2000::/3"]),
+        ):
+            assert values(list(decisions.containing(asked_network(asked), VIEW, at(1)))) == found
+        assert values(list(decisions.within(asked_network("0.0.0.0/0"), VIEW, at(1)))) == ["0.0.0.0/0", "10.0.0.0/8"]
+
     def test_ended_ones_are_not_found(self, decisions: Decisions) -> None:
         """At its end, exclusive, a block stands no longer."""
         assert values(list(decisions.upon(Target("Ip", "203.0.113.7"), VIEW, at(59.999)))) == ["203.0.113.7"]

@@ -16,7 +16,7 @@ from schemas.errors import ModelError
 from schemas.model import PART_SUSPECTS, VERSION, ModelDelta
 from streams.pipeline.model import learner as learning
 from streams.pipeline.model.learner import Learner
-from streams.pipeline.model.models import LAG, Models
+from streams.pipeline.model.models import KEPT_S, LAG, Models
 from streams.settings import ModelSettings
 
 SETTINGS: Final = ModelSettings(learning_s=0, members=1_000, epoch_s=3_600, popularity_half_life_s=10**12)
@@ -323,3 +323,22 @@ class TestLearning:
         assert one.finish(E)[0].profiles
         following = one.finish(E + 1)
         assert [(part.parts, part.profiles, part.key) for part in following] == [(1, b"", f"{E + 1}/0/0")]
+
+
+def test_models_that_nobody_needs_are_dropped() -> None:
+    """Whoever asks for one all the same gets the oldest kept, and is told that it is not the one that was due."""
+    merged = models(1, [one for epoch in range(10) for one in delta(epoch, 0, [epoch + 1])])
+    labels = {epoch: merged.serve(epoch).label for epoch in range(LAG, 12)}
+    merged.forget(8)
+    assert [merged.serve(epoch).label for epoch in range(8, 12)] == [labels[epoch] for epoch in range(8, 12)]
+    assert [merged.complete_for(epoch) for epoch in (7, 8, 11, 12)] == [False, True, True, False]
+    assert merged.serve(3).label == labels[8]
+
+
+def test_two_months_are_not_kept_in_memory() -> None:
+    """A worker that starts folds all that the topic has; three days of models stay, a model an epoch."""
+    merged = models(1, [one for epoch in range(1_000) for one in delta(epoch, 0, [epoch + 1])])
+    newest = merged.serve(1_001)
+    assert len(merged._models) <= KEPT_S // SETTINGS.epoch_s + LAG + 1
+    assert merged.complete_for(1_001 - 48 * 3_600 // SETTINGS.epoch_s)
+    assert newest.label == merged.label

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemas.event_time import parse_time_us
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer
-from streams.pipeline.observe.event_time import YEAR_2000_US, YEAR_2100_US, read_times
+from streams.pipeline.observe.event_time import YEAR_1995_US, YEAR_2100_US, read_times
 from streams.pipeline.observe.events import Fault, unpack
 from streams.pipeline.observe.reading import read
 from streams.settings import DEFAULT_SURFACES, InputSettings
@@ -72,19 +72,19 @@ def test_time_is_read_as_the_schema_reads_it(time: str | float) -> None:
         return
     found, fault = read_one(time)
     assert found == expected
-    assert (fault == Fault.NONE) == (YEAR_2000_US <= expected < YEAR_2100_US)
+    assert (fault == Fault.NONE) == (YEAR_1995_US <= expected < YEAR_2100_US)
 
 
 @pytest.mark.parametrize(
     ("time", "fault"),
     [
-        ("1999-12-31T23:59:59.999999Z", Fault.TIME_RANGE),
-        ("2000-01-01T00:00:00Z", Fault.NONE),
+        ("1994-12-31T23:59:59.999999Z", Fault.TIME_RANGE),
+        ("1995-01-01T00:00:00Z", Fault.NONE),
         ("2099-12-31T23:59:59.999999Z", Fault.NONE),
         ("2100-01-01T00:00:00Z", Fault.TIME_RANGE),
     ],
 )
-def test_years_2000_to_2099_are_taken(time: str, fault: Fault) -> None:
+def test_years_1995_to_2099_are_taken(time: str, fault: Fault) -> None:
     """Both ends of the range of years, on the microsecond."""
     assert read_one(time)[1] == fault
 

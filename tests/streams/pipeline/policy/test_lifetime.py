@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.actor import Actor
-from streams.pipeline.policy.lifetime import JITTER, TIMES_MAX, lasting_until
-from streams.settings import PolicySettings
+from schemas.actor import Actor, Scope
+from streams.pipeline.policy.lifetime import JITTER, TIMES_MAX, forgive, lasting_until, longest_s, renewal_s
+from streams.settings import PolicySettings, ScopeMaxSettings
 
 POLICY: Final = PolicySettings(block_s=100, block_growth=4.0, block_max_s=1_000, block_memory_s=5_000)
 ACTOR: Final = Actor("account", "u1")
@@ -79,11 +79,48 @@ def test_forgotten(quiet_s: float, times: int) -> None:
 
 
 def test_a_first_one_longer_than_the_longest() -> None:
-    """What an operator asks for as a first block is never cut."""
-    policy = PolicySettings(block_s=100_000, block_max_s=1_000)
+    """What an operator asks for as a first block is cut by nothing but the longest of its scope."""
+    policy = PolicySettings(block_s=100_000, block_max_s=1_000, scope_max_s=ScopeMaxSettings(account=200_000))
     one = Blocked(policy)
     assert one.at(0) == 100_000
     assert one.at(100_001) >= 200_001
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_the_longest_of_a_scope(scope: Scope) -> None:
+    """However often an actor comes back, no block on it lasts longer than its scope allows, the tenth apart."""
+    policy = PolicySettings(block_s=100, block_max_s=1_000, scope_max_s=ScopeMaxSettings(**{scope.label: 300}))
+    one, begin_s, lasted = Blocked(policy, Actor(scope.label, "x")), 0.0, []
+    for _ in range(4):
+        end_s = one.at(begin_s)
+        lasted.append(end_s - begin_s)
+        begin_s = end_s + 1
+    assert lasted[0] == 100
+    assert all(300 <= seconds < 300 * (1 + JITTER) for seconds in lasted[1:])
+    assert longest_s(policy, Actor(scope.label, "x")) == 300
+
+
+def test_the_longest_holds_for_extensions() -> None:
+    """Each extension reaches no farther than the longest from its own event, though more had been promised before."""
+    one, ip = Blocked(PolicySettings(block_s=40_000), Actor("account", "u1")), Actor("ip", "192.0.2.1")
+    assert one.at(0) == 40_000
+    shorter = Blocked(PolicySettings(block_s=40_000), ip)
+    shorter.columns = one.columns
+    assert 14_400 + 10 <= shorter.at(10) <= 14_400 * (1 + JITTER) + 10
+
+
+def test_the_wider_the_shorter() -> None:
+    """By default nothing on a network or ASN lasts as long as on an address or browser, nor that as on an account."""
+    longest = {scope: longest_s(PolicySettings(), Actor(scope.label, "x")) for scope in Scope}
+    assert longest[Scope.NET] == longest[Scope.ASN] < longest[Scope.IP] == longest[Scope.FINGERPRINT]
+    assert longest[Scope.IP] < longest[Scope.ACCOUNT] == longest[Scope.SESSION]
+
+
+def test_renewal() -> None:
+    """What stands is extended when half of the shortest of all scopes has gone, so that no gap is left."""
+    assert renewal_s(PolicySettings(block_s=500)) == 250
+    assert renewal_s(PolicySettings(block_s=500, scope_max_s=ScopeMaxSettings(asn=60))) == 30
+    assert renewal_s(PolicySettings(block_s=1)) == 1
 
 
 def test_the_same_in_every_replay() -> None:
@@ -104,3 +141,20 @@ def test_however_often() -> None:
     for _ in range(TIMES_MAX + 10):
         begin_s = one.at(begin_s)
     assert one.times == TIMES_MAX
+
+
+def test_taken_back() -> None:
+    """A block that is taken back has ended then, and counts for nothing: the next one lasts as long as it did."""
+    one = Blocked()
+    one.columns["denied_until_us"] = np.full(1, round((START_S + 100) * SECOND_US))
+    one.at(0)
+    forgive(one.columns, 0, (START_S + 10) * SECOND_US)
+    assert one.times == 0
+    assert one.columns["block_ended_us"].tolist() == one.columns["denied_until_us"].tolist() == [
+        (START_S + 10) * SECOND_US
+    ]  # fmt: skip
+    assert one.at(50) == 150
+    forgive(one.columns, 0, (START_S + 60) * SECOND_US)
+    forgive(one.columns, 0, (START_S + 70) * SECOND_US)
+    assert one.times == 0
+    assert one.columns["block_ended_us"].tolist() == [(START_S + 60) * SECOND_US]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.actor import Actor, Scope
 from schemas.alert import Alert
-from schemas.block import Action, Block
+from schemas.block import Action, Block, BlockMode
 from schemas.mode import Mode
 from schemas.sighting import Flag
 from streams import config
@@ -214,3 +214,22 @@ class TestWholeWay:
         made, _ = replayed([*records(), *again], step)
         of_session = [one for one in made if one.actor.key == "session:stolen" and not isinstance(one, Alert)]
         assert [isinstance(one, Lift) for one in of_session][:3] == [False, True, False]
+
+    @pytest.mark.parametrize("share", [0.3, 0.7])
+    def test_a_share_follows_the_account(self, share: float) -> None:
+        """Of whom only a share is enforced against, all sessions are, or none: a new one does not draw again."""
+        values = []
+        for n in range(24):
+            start_s, account = START_S + 1_000 * n + 172_800 * (n // 8), f"u{n % 8}"
+            values.append(request_of(start_s, "friend", account=account, session=f"own{n % 8}"))
+            values += views(start_s + 60, 40, account=account, session=f"stolen{n}", first=100 * n)
+        settings = config.parse(f"{TEXT}[mode]\nenforce_share = {share}\n")
+        made = days.blocks(days.run_whole(days.pipeline(settings, only="id_walk"), values))
+        assert len({block.actor.key for block in made}) == 24
+        modes: dict[int, set[BlockMode]] = {}
+        for block in made:
+            if block.actor.scope == "session":
+                modes.setdefault(int(block.actor.value.removeprefix("stolen")) % 8, set()).add(block.mode)
+        assert len(modes) == 8
+        assert all(len(each) == 1 for each in modes.values())
+        assert len(set.union(*modes.values())) == 2

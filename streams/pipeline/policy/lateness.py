@@ -2,7 +2,8 @@
 
 A block says what is to be done now. One that is decided long after its event, since Weir lagged or caught up, stops a
 scraper that may be gone and hits whoever has the address by then. Alerts are for people, who see in `event_time`,
-`decided_at` and `watermark` how late they are: they are always sent, and so is whatever ends a block.
+`decided_at` and `watermark` how late they are: they are always sent, and so is whatever ends a block. An operator's
+block, which names no detector, is as old as the operator's word and holds until its end.
 """
 
 from collections.abc import Sequence
@@ -28,5 +29,5 @@ def _is_late(decision: Decision, now: str, oldest: str) -> bool:
     return (
         isinstance(decision, Block)
         and decision.status is BlockStatus.ACTIVE
-        and (decision.until <= now or decision.event_time < oldest)
+        and (decision.until <= now or (bool(decision.detectors) and decision.event_time < oldest))
     )

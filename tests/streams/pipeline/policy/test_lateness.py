@@ -9,8 +9,8 @@ from schemas.actor import Actor
 from schemas.alert import ALERT_CODEC
 from schemas.block import BLOCK_CODEC, Block, BlockStatus
 from schemas.event_time import format_time, parse_time_us
-from streams.live.lateness import timely
 from streams.pipeline.policy.decide import Lift
+from streams.pipeline.policy.lateness import timely
 from tests.contract.golden_file import lines
 
 US: Final = 1_000_000
@@ -39,6 +39,13 @@ def test_end() -> None:
     """A block that ends a moment later is sent, one that has ended is not, however generous the limit."""
     assert sent(BLOCK, 3599.999, limit_s=10**6)
     assert not sent(BLOCK, 3600, limit_s=10**6)
+
+
+def test_an_operators_block_is_never_too_old() -> None:
+    """Said again after days, as what hid it has ended; it has an end all the same."""
+    order = msgspec.structs.replace(BLOCK, detectors=[])
+    assert sent(order, 3599.999)
+    assert not sent(order, 3600)
 
 
 def test_no_limit() -> None:

@@ -1,0 +1,200 @@
+"""``weir incidents`` and ``weir explain``: what was seen, by which detector, with numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from schemas import topic
+from schemas.alert import ALERT_CODEC
+from schemas.block import BLOCK_CODEC
+from schemas.errors import UsageError
+from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
+from streams.offline.affected import Affected, affected
+from streams.offline.evidence import span_of, span_us, write
+from streams.offline.told import Incident, Told, told_in
+from streams.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  weir incidents --bootstrap localhost:9092
+  weir incidents --in build/found --json
+  weir incidents 5f1d8f0e --in weir-state
+  weir incidents 5f1d8f0e --affected --requests access.log --requests access.log.1
+  weir incidents 5f1d8f0e --evidence case-117 --requests access.log
+"""
+EXPLAIN_EXAMPLES = """\b
+Examples:
+  weir explain account:42 --bootstrap localhost:9092
+  weir explain ip:203.0.113.7 --in weir-state
+"""
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("incidents", epilog=EXAMPLES)
+@click.argument("incident", required=False, metavar="[ID]")
+@click.option("--in", "directory", type=DIRECTORY, help="What weir replay or weir watch wrote, instead of Kafka.")
+@click.option("--limit", default=50, show_default=True, help="List so many, the latest first.")
+@click.option("--affected", "wants_members", is_flag=True, help="List the members whose profiles were shown.")
+@click.option("--evidence", type=DIRECTORY, help="Write the bundle there.")
+@click.option(
+    "--requests",
+    "logs",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Request log, repeatable.",
+)
+@bootstrap_option
+@config_option
+@json_option
+def incidents(
+    incident: str | None,
+    directory: Path | None,
+    limit: int,
+    wants_members: bool,
+    evidence: Path | None,
+    logs: tuple[Path, ...],
+    bootstrap: str | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """List incidents, or tell all of one; the beginning of its ID is enough.
+
+    With --affected or --evidence the request log is read again, from the incident's first sighting to its first block,
+    or to its last finding where there was none. The configuration must be that of the stream: its surfaces say what a
+    profile is.
+    """
+    settings = effective(config_file)
+    if incident is None:
+        if wants_members or evidence is not None:
+            raise UsageError("--affected and --evidence want the ID of an incident")
+        _list(_told(settings, bootstrap, directory).latest()[:limit], as_json=as_json)
+        return
+    if (wants_members or evidence is not None) and not logs:
+        raise UsageError("--affected and --evidence read the request log: name it with --requests")
+    one = _told(settings, bootstrap, directory).one(incident)
+    if not (wants_members or evidence is not None):
+        _tell([one], as_json=as_json)
+        return
+    found = affected(logs, settings, one.latest.actor, *span_us(span_of(one.alerts, one.blocks)))
+    if evidence is not None:
+        write(evidence, one.alerts, one.blocks, found, settings)
+    if wants_members:
+        _members(found, as_json=as_json)
+    if evidence is not None:
+        click.echo(f"{evidence}: {len(found.members)} members, {len(found.requests)} requests", err=True)
+
+
+@click.command("explain", epilog=EXPLAIN_EXAMPLES)
+@click.argument("actor")
+@click.option("--in", "directory", type=DIRECTORY, help="What weir replay or weir watch wrote, instead of Kafka.")
+@bootstrap_option
+@config_option
+@json_option
+def explain(actor: str, directory: Path | None, bootstrap: str | None, config_file: Path | None, as_json: bool) -> int:
+    """Tell all that was found of ACTOR (scope:value), and what was done; exit status 1 when that is nothing."""
+    found = _told(effective(config_file), bootstrap, directory).of_actor(actor)
+    _tell(found, as_json=as_json)
+    if not found and not as_json:
+        click.echo(f"{actor}: no incident")
+    return 0 if found else 1
+
+
+def _told(settings: Settings, bootstrap: str | None, directory: Path | None) -> Told:
+    if directory is not None:
+        return told_in(directory)
+    # Kafka's client takes a while to import.
+    from streams.live.access import name_of
+    from streams.live.topics import partitions
+    from streams.live.whole_topic import records
+
+    kafka = kafka_at(settings, bootstrap)
+    names = [name_of(each, settings) for each in (topic.ALERTS, topic.BLOCKS)]
+    counts = partitions(kafka, names)
+    values = [[record.value for record in records(kafka, name, counts[name]) if record.value] for name in names]
+    return Told(map(ALERT_CODEC.decode, values[0]), map(BLOCK_CODEC.decode, values[1]))
+
+
+def _list(found: Sequence[Incident], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"incidents": [msgspec.to_builtins(one.latest) for one in found]})
+        return
+    named = Column("incident", no_wrap=True), "status", "severity", "mode", Column("actor", no_wrap=True)
+    table = Table(*named, "since", "profiles", "loudest", "blocked until", box=None)
+    for one in found:
+        last, standing = one.latest, one.standing
+        cells = (
+            last.incident[:12],
+            last.status.value,
+            last.severity.value,
+            last.mode.value,
+            last.actor.key,
+            last.first_seen[:16],
+            f"{last.exposure.profiles:,}",
+            last.findings[0].detector if last.findings else "",
+            standing.until[:16] if standing else "",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    Console().print(table if found else "no incidents")
+
+
+def _tell(found: Sequence[Incident], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "incidents": [
+                    {"alerts": msgspec.to_builtins(one.alerts), "blocks": msgspec.to_builtins(one.blocks)}
+                    for one in found
+                ]
+            }
+        )
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for one in found:
+        for line in _lines(one):
+            console.print(Text(printable(line)))
+
+
+def _lines(one: Incident) -> list[str]:
+    last = one.latest
+    about = "about" if not last.exposure.exact else "exactly"
+    lines = [
+        f"incident {last.incident}: {last.actor.key}, {last.status}, {last.severity}, {last.mode}",
+        f"  first seen {last.first_seen}, confidence {last.confidence:.2f}",
+        f"  shown {about} {last.exposure.profiles:,} profiles",
+        f"  decided under {last.config}, model {last.model}",
+    ]
+    if last.members.sample:
+        sample = ", ".join(member.key for member in last.members.sample)
+        lines.append(f"  {last.members.total} members, among them {sample}")
+    for finding in last.findings:
+        numbers = ", ".join(f"{name} {value}" for name, value in finding.evidence.items())
+        lines += [f"  {finding.detector}, score {finding.score:.2f}: {finding.reason}", f"    {numbers}"]
+    lines += [f"  {alert.event_time} alert {alert.status}, {alert.severity}" for alert in one.alerts]
+    lines += [
+        f"  {block.event_time} {block.action} on {block.actor.key}, {block.mode}, {block.status}, until {block.until}:"
+        f" {block.reason}"
+        for block in one.blocks
+    ]
+    return [*lines, ""]
+
+
+def _members(found: Affected, *, as_json: bool) -> None:
+    statement = found.statement
+    if as_json:
+        print_json({"completeness": msgspec.to_builtins(statement), "members": msgspec.to_builtins(found.members)})
+        return
+    for member in found.members:
+        click.echo(
+            f"{printable(member.profile or 'XXH64 ' + member.key)}\t{member.first}\t{member.last}\t{member.times}"
+        )
+    covers = "covers the whole span" if statement.covers else "does NOT cover the whole span"
+    click.echo(
+        f"{statement.members} members in {statement.responses} responses; {statement.lines} lines read, "
+        f"{statement.unreadable} unreadable; the log, {statement.log_begins} to {statement.log_ends}, {covers}",
+        err=True,
+    )

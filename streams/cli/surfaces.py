@@ -1,0 +1,42 @@
+"""``weir surfaces``: what of a platform's requests discloses profiles."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from streams.cli.option import config_option, effective, json_option, print_json
+from streams.offline.surfaces import learn, toml_of
+
+EXAMPLES = """\b
+Examples:
+  weir surfaces learn access.log
+  weir surfaces learn access.log.1.gz access.log > surfaces.toml
+"""
+
+
+@click.group("surfaces", epilog=EXAMPLES)
+def surfaces() -> None:
+    """Find out which requests disclose profiles."""
+
+
+@surfaces.command("learn", epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE...")
+@config_option
+@json_option
+def learn_(files: tuple[Path, ...], config_file: Path | None, as_json: bool) -> int:
+    """Propose [[surfaces]] from request logs, each with what speaks for it; exit status 1 when there is nothing to say.
+
+    What no name says of that it shows people stands in a comment: a log cannot tell a member from a product.
+    """
+    learned = learn(files, effective(config_file).input)
+    if as_json:
+        print_json({"proposals": msgspec.to_builtins(learned.proposals), "requests": learned.requests})
+    else:
+        click.echo(toml_of(learned), nl=False)
+        click.echo(
+            f"{learned.requests:,} served requests, {learned.unreadable:,} unreadable lines, "
+            f"{len(learned.proposals)} proposals",
+            err=True,
+        )
+    return 0 if learned.proposals else 1

@@ -1,0 +1,183 @@
+"""Keeps on disk what `weir watch` knows, so that a restart goes on where it stopped.
+
+::
+
+    STATE/
+      manifest.json        what belongs together: replaced whole, last of all
+      parts/               the checkpoint in parts, as on weir.state.v1; each file is written once
+      model/               what was learned, an epoch a file, as on weir.model.v1
+      alerts.ndjson        decisions, in order
+      blocks.ndjson
+
+Who dies between two checkpoints reads the lines since the last one again and decides the same with the same ids.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from schemas.errors import CheckpointError, RecordError, UsageError
+from schemas.model import MODEL_CODEC, ModelDelta
+from schemas.model import VERSION as MODEL_VERSION
+from streams.watch.following import Place
+
+VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+ASIDE: Final = ".bad"
+"""Ends the name of a file in ``model/`` that cannot be used."""
+MODEL_DAYS: Final = 60
+"""What was learned longer ago is forgotten, as on the topic."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What one checkpoint consists of."""
+
+    version: int
+    sequence: int
+    parts: dict[str, str]
+    """File in ``parts/`` by name of the part."""
+    places: list[Place]
+    said: int = 0
+    """Bytes of what operators have said whose blocks stand among the watch's own."""
+
+
+class Kept:
+    """The directory; one process at a time has it."""
+
+    def __init__(self, directory: Path, epoch_s: int) -> None:
+        """Take hold of it, and make it where there is none; epochs of the model have ``epoch_s``.
+
+        Raises:
+            UsageError: it cannot be made or written, or another process has it.
+        """
+        self.directory = directory
+        try:
+            for each in (directory, self._parts, self._model):
+                each.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (directory / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise UsageError(f"{directory}: another weir watch keeps its state there") from error
+        except OSError as error:
+            raise UsageError(f"{directory}: {error.strerror or error}") from error
+        self._files: dict[str, str] = {}
+        self._model_epochs = MODEL_DAYS * 86_400 // epoch_s
+
+    @property
+    def _parts(self) -> Path:
+        return self.directory / "parts"
+
+    @property
+    def _model(self) -> Path:
+        return self.directory / "model"
+
+    def manifest(self) -> Manifest | None:
+        """The last checkpoint; None before the first.
+
+        Raises:
+            CheckpointError: it cannot be read, or another version has written it.
+        """
+        try:
+            found = msgspec.json.decode((self.directory / MANIFEST).read_bytes(), type=Manifest)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise CheckpointError(MANIFEST, str(error)) from error
+        if found.version != VERSION:
+            raise CheckpointError(MANIFEST, f"version {found.version}, this Weir reads version {VERSION}")
+        self._files = dict(found.parts)
+        return found
+
+    def parts(self, manifest: Manifest) -> dict[str, bytes]:
+        """What `snapshot.restore` takes; raises `CheckpointError` where a file is missing."""
+        try:
+            return {name: (self._parts / file).read_bytes() for name, file in manifest.parts.items()}
+        except OSError as error:
+            raise CheckpointError(str(error.filename), error.strerror or "cannot be read") from error
+
+    def deltas(self) -> Iterator[ModelDelta]:
+        """What was learned, in order of epochs; what is too old is removed.
+
+        Raises:
+            CheckpointError: a file is damaged or of another version. All such are put aside, so that the next start
+                has the others.
+        """
+        found, bad = [], []
+        for file in list(self._model.iterdir()):
+            if file.suffix == ".part":
+                try:
+                    found.append((self._delta(file), file))
+                except CheckpointError as error:
+                    bad.append(error)
+                    file.replace(file.with_suffix(ASIDE))
+            elif file.suffix != ASIDE:
+                file.unlink()  # half of one, left behind by a crash
+        if bad:
+            raise bad[0]
+        oldest = max((delta.epoch for delta, _ in found), default=0) - self._model_epochs
+        for delta, file in sorted(found, key=lambda one: (one[0].epoch, one[0].part)):
+            if delta.epoch < oldest:
+                file.unlink()
+            else:
+                yield delta
+
+    @staticmethod
+    def _delta(file: Path) -> ModelDelta:
+        try:
+            delta = MODEL_CODEC.decode(file.read_bytes())
+        except RecordError as error:
+            raise CheckpointError(str(file), str(error)) from error
+        if delta.version != MODEL_VERSION:
+            raise CheckpointError(str(file), f"version {delta.version}, this Weir reads version {MODEL_VERSION}")
+        return delta
+
+    def learn(self, delta: ModelDelta) -> None:
+        """Keep what was learned; the same again replaces itself."""
+        name = delta.key.replace("/", "-") + ".part"
+        _write(self._model / name, MODEL_CODEC.encode(delta))
+
+    def keep(
+        self, sequence: int, names: Mapping[str, bytes], all_names: list[str], places: list[Place], said: int = 0
+    ) -> int:
+        """Write a checkpoint: ``names`` are its new parts, ``all_names`` those that it consists of; returns bytes."""
+        files = {name: self._files[name] for name in all_names if name in self._files and name not in names}
+        for name, value in names.items():
+            files[name] = f"{name.replace('/', '-')}.{sequence}"
+            _write(self._parts / files[name], value)
+        _sync(self._parts)
+        manifest = Manifest(VERSION, sequence, files, places, said)
+        _write(self.directory / MANIFEST, msgspec.json.encode(manifest))
+        _sync(self.directory)
+        needed = set(files.values())
+        for file in self._parts.iterdir():
+            if file.name not in needed:
+                file.unlink()
+        self._files = files
+        return sum(map(len, names.values()))
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._lock.close()
+
+
+def _write(path: Path, value: bytes) -> None:
+    # Whoever reads it after a crash meets all of it or nothing.
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(value)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _sync(directory: Path) -> None:
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

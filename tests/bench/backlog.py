@@ -1,0 +1,129 @@
+"""`python -m tests.bench backlog`: millions of events that are there when a worker starts, and what it holds meanwhile.
+
+Everybody comes, or one account that fills one partition alone. The worker's memory is looked at while it works the
+backlog off: it must stop growing long before the end.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from schemas import topic
+from tests.bench.bench import HOURS_AGO, NEVER_MS
+from tests.bench.kafka import ROOT, Progress, Worker, broker, producer, scratch, until, write
+from tests.bench.machine import facts
+from tests.bench.traffic import MEMBERS, SPAN_US, Traffic, half_past, shared_out, spelled, view
+from tests.bench.whole import Place
+
+FILE: Final = ROOT / "build" / "backlog.json"
+CHUNK: Final = 250_000
+"""Events that are made at a time."""
+VISITORS: Final = 20_000
+WORKED_OFF_S: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How one backlog was worked off."""
+
+    who: str
+    events: int
+    wall_s: float
+    """From the start of the process until all is committed."""
+    quarters_bytes: list[int]
+    """The most memory it held until each quarter of the events was observed."""
+    load: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line behind ``backlog``; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench backlog", description=__doc__)
+    add = parser.add_argument
+    add("--events", type=int, default=10_000_000, help="of the backlog (default: 10000000)")
+    add("--who", choices=("everybody", "one account"), action="append", help="comes (default: each)")
+    add("--partitions", type=int, default=8, help="of the topics (default: 8)")
+    add("--bootstrap", help="a broker to use, instead of starting one")
+    given = parser.parse_args(arguments)
+    console, found = Console(width=None if sys.stdout.isatty() else 120), []
+    with scratch() as directory, broker(given.bootstrap, directory) as bootstrap:
+        for who in given.who or ("everybody", "one account"):
+            place = Place.make(bootstrap, given.partitions, directory, NEVER_MS)
+            found.append(asyncio.run(measure(place, who, given.events)))
+            FILE.write_bytes(orjson.dumps({**facts(), "backlogs": [asdict(one) for one in found]}))
+            console.print(_table(found[-1:]))
+    console.print("; ".join(f"{name} {value}" for name, value in facts().items()))
+    console.print(f"written to {FILE.relative_to(ROOT)}", highlight=False)
+    return 0
+
+
+async def measure(place: Place, who: str, events: int) -> Backlog:
+    """Fill the topic, then have one worker empty it."""
+    start_us = half_past(datetime.now(UTC), HOURS_AGO)
+    async with producer(place.bootstrap) as sink:
+        for first in range(0, events, CHUNK):
+            values = values_of(who, start_us, first, min(CHUNK, events - first), events)
+            parts = [values] if who != "everybody" else shared_out(values, place.partitions)
+            await write(sink, place.requests, parts)
+        if who != "everybody":
+            # Every source partition must be heard of, or nothing is judged.
+            await write(sink, place.requests, [[], *([values[-1]] for _ in range(place.partitions - 1))])
+    load, worker = str(facts()["load"]), Worker(place.config)
+    try:
+        began = time.monotonic()
+        quarters = await _worked_off(place, worker)
+        wall_s = time.monotonic() - began
+    finally:
+        worker.stop()
+    return Backlog(who, events, wall_s, quarters, load)
+
+
+def values_of(who: str, start_us: int, first: int, count: int, events: int) -> list[bytes]:
+    """Events ``first`` to ``first + count`` of so many, which span two hours from ``start_us``."""
+    per_us = SPAN_US / events
+    if who == "everybody":
+        traffic = Traffic("logged in", VISITORS, seed=1 + first)
+        return traffic.values(count, start_us + int(first * per_us), int(count * per_us))
+    times_us = (start_us + np.arange(first, first + count) * per_us).astype(np.int64)
+    one = Traffic("logged in", 1).visitor(0)
+    return [view(f"{(first + n) % MEMBERS}", at, one) for n, at in enumerate(spelled(times_us))]
+
+
+async def _worked_off(place: Place, worker: Worker) -> list[int]:
+    """Wait until all is observed and judged; the peaks of memory by quarters of what is observed."""
+    peaks: list[int] = []
+    async with place.progress() as progress:
+        total = sum(await progress.ends(place.requests, place.partitions))
+
+        async def done() -> bool:
+            observed = sum(await progress.committed(place.requests, place.partitions))
+            while len(peaks) < 4 and observed >= total * (len(peaks) + 1) // 4:
+                peaks.append(worker.peak_bytes())
+            return observed >= total and await _is_judged(place, progress)
+
+        await until(done, worker, "end of the backlog", WORKED_OFF_S)
+    return [*peaks, worker.peak_bytes()]
+
+
+async def _is_judged(place: Place, progress: Progress) -> bool:
+    return await progress.is_done(place.named(topic.ACTIVITY), place.partitions)
+
+
+def _table(found: Sequence[Backlog]) -> Table:
+    table = Table(title="peak of the worker's memory, MB, by what is observed")
+    for name in ("who", "events", "s", "events/s", "quarter", "half", "three quarters", "all", "judged", "load"):
+        table.add_column(name, justify="right")
+    for one in found:
+        peaks = [f"{each / 1e6:,.0f}" for each in one.quarters_bytes]
+        rate = f"{one.events / one.wall_s:,.0f}"
+        table.add_row(one.who, f"{one.events:,}", f"{one.wall_s:,.0f}", rate, *peaks, one.load)
+    return table
