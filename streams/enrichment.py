@@ -174,7 +174,8 @@ class Enrichment:
         if asn is self._known.asn and country is self._known.country:
             return False
         self._known = _Known(asn, country)
-        log.info("enrich: %s", ", ".join(self.labels.values()))
+        labels = self.labels
+        log.info("enrich: %s", ", ".join(labels[kind] for kind in labels))
         return True
 
     def _newer(self, name: str, now: Database | None) -> Database | None:

@@ -119,7 +119,7 @@ def test_refusals_are_told_seldom(caplog: pytest.LogCaptureFixture) -> None:
     refused = keys.Refused()
     for now_s in [100 + n / 1000 for n in range(50_000)] + [160.0]:
         refused.note("192.0.2.1", now_s)
-    with caplog.at_level("DEBUG"):
+    with caplog.at_level("DEBUG", logger="streams.serve.keys"):
         refused.note("192.0.2.1", 161.0)
     told = [record for record in caplog.records if record.levelname == "WARNING"]
     assert [record.getMessage().split()[1] for record in told] == ["1", "50000"]
