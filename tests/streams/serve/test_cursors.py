@@ -1,7 +1,5 @@
 """How far enforcers have been told, and how those are found out that share a key."""
 
-import gc
-
 import pytest
 
 from streams.pipeline.enforce.decisions import Cursor
@@ -44,7 +42,6 @@ def test_a_new_connection_each_time() -> None:
     cursors.advance(cursors.asker("edge", "10.0.0.1", Connection()), DONE)
     for _ in range(100):
         assert cursors.of(cursors.asker("edge", "10.0.0.1", Connection())) == DONE
-        gc.collect()
 
 
 def test_a_number_is_nobody_elses() -> None:
@@ -55,7 +52,6 @@ def test_a_number_is_nobody_elses() -> None:
     seen = set()
     for _ in range(50):
         seen.add(cursors.asker("edge", "10.0.0.1", Connection()).connection)
-        gc.collect()
     assert len(seen) == 50
 
 
