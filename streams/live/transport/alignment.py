@@ -57,8 +57,3 @@ class Alignment(Generic[P]):
         middle_ms = int(np.median(batch.timestamps_ms))
         self._taken.setdefault(partition, deque()).append((middle_ms, len(batch)))
         self._reached_ms[partition] = max(self.reached_ms(partition), middle_ms)
-
-    def forget(self) -> None:
-        """Begin anew: partitions have come or gone, or are read from elsewhere."""
-        self._reached_ms.clear()
-        self._taken.clear()

@@ -55,15 +55,6 @@ def test_one_record_of_the_future_stops_nothing() -> None:
     assert alignment.may_take(FIRST, [FIRST, SECOND])
 
 
-def test_what_is_read_anew_begins_anew() -> None:
-    """After a rebalance a partition may be read from an earlier place."""
-    alignment = Alignment[int](ahead_max=1)
-    alignment.took(FIRST, batch([100]))
-    alignment.forget()
-    assert alignment.reached_ms(FIRST) == LONG_AGO
-    assert alignment.may_take(FIRST, [SECOND])
-
-
 @given(
     st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=30), min_size=2, max_size=5),
     st.lists(st.integers(0, 4), max_size=300),
