@@ -7,6 +7,10 @@ within the group. People do not share a taste for what nobody looks at: a crowd 
 No sum goes over older accounts with furniture: colleagues of one trade in one net look like a fleet. They have
 furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none.
 
+That several came without furniture is evidence of its own, in (a) and (b), where nobody else stands behind the group:
+by how rare it is for people's views to stand alone (`bare_view` learns it), and no more than five nats in all, since
+people with an odd client have that in common.
+
 Who stands behind a group decides whether it may be blocked. Members that look like people asked for furniture beside
 their profiles, or drifted below -2 by themselves. If they are more than two, and more than 2 in 100, behind the whole
 group, not only its subset, there is ground for an alert and none for a block. Nor is there while log-ins other than the
@@ -15,7 +19,12 @@ over (c) is ground for an alert only.
 
 Who adds to a group that was found is suspect in the next model, for a day, and starts with `suspect_nats` in the sum
 over all detectors: so is found who hides in a group that may not be blocked. In (a) and (b) only a member one of
-whose cells ended without furniture, lest everybody's first page behind a common browser makes a suspect.
+whose cells ended without furniture, lest everybody's first page behind a common browser makes a suspect. A group of
+accounts is never blocked as such, since accounts stand behind it, were they all a farm's. So where nobody else stands
+behind it, its members of (a) and (b) start with `certain_nats`: whoever goes on without furniture is blocked. Not so
+whoever asked for furniture since yesterday. Where a client's honest views often stand alone too, as of the platform's
+own app, half of `suspect_nats` is all, nothing where everybody's do, and `suspect_nats` while it is not known. Members
+that met the same profiles are no suspects and not blocked as a group, were they alone: a class looks at each other.
 
 Furniture comes after the first view, and is told at the end of its cell of 10 s. So what a cell adds to (a) and (b) is
 held back until the next one begins, and a member that turns out furnished takes back what it gave: exactly what is
@@ -40,15 +49,27 @@ of 10,000 people.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns
-from detectors.core.compiled import in_place
+from detectors.core.compiled import compiled, in_place
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
+from detectors.core.fleet import (
+    CERTAIN,
+    Limits,
+    bare_nats,
+    level_of,
+    may_block,
+    seldom_bare,
+    split_up,
+    sum_of,
+    suspect,
+    suspicion,
+)
 from detectors.core.floor import GroupNats
 from detectors.core.group import (
     ANONYMOUS,
@@ -66,9 +87,8 @@ from detectors.core.group import (
     hold,
     look_like,
     move_on,
-    settled,
 )
-from detectors.core.model import Model
+from detectors.core.model import Model, certainly
 from detectors.core.popularity import Popularity, shared
 from detectors.core.rarity import Share, ratios
 from schemas.sighting import Flag, Kind
@@ -105,40 +125,10 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
     suspect_nats: Nats = 7.0
     """A member of a group that was found starts with the evidence of its group, as much as a trait is worth."""
-    cap: Nats = 7.0
-
-
-class Limits(NamedTuple):
-    """`Config` as the loop reads it."""
-
-    limit: float
-    block: float
-    members_min: int
-    profiles_min: int
-    people_max: int
-    people_share: float
-    half_life_s: float
-
-
-@in_place
-def _level(groups: Groups, g: int, k: int, limits: Limits) -> float:
-    level = float(groups.total[g, k]) / limits.limit
-    members, contacts = groups.members[g, k], groups.contacts[g, k]
-    if members < limits.members_min:
-        level = min(level, float(members / limits.members_min))
-    if contacts < limits.profiles_min:
-        level = min(level, float(contacts / limits.profiles_min))
-    return level
-
-
-@in_place
-def _may_block(groups: Groups, g: int, limits: Limits) -> bool:
-    """Nobody to speak of stands behind the group, and it is known well enough to say so."""
-    people = np.int64(groups.people[g, 0]) + groups.people[g, 1]
-    behind = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
-    known_s = np.int64(groups.at_s[g]) - groups.first_s[g]
-    few = people <= max(np.float64(limits.people_max), limits.people_share * behind)
-    return bool(few and (groups.logged_in[g] == 0 or known_s >= DAY_S))
+    certain_nats: Nats = 14.0
+    """Likewise without furniture in a group that nobody else stands behind, where furniture is usual: the evidence of
+    the group, whole."""
+    cap: Nats = 14.0
 
 
 @in_place
@@ -166,16 +156,6 @@ def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, yo
 
 
 @in_place
-def _suspect(groups: Groups, members: Members, g: int, m: int) -> bool:
-    """A member that adds evidence is no passer-by whose page has yet to load, and looks for the unknown itself."""
-    if (members.traits[m] & FURNISHED) != 0:
-        return bool(members.nats[m] > FURNISHED_NATS)
-    return bool(members.nats[m] > 0.0) and settled(
-        groups, members, g, m, BARE_ACCOUNT if (members.traits[m] & LOGGED_IN) != 0 else ANONYMOUS
-    )
-
-
-@in_place
 def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: Limits) -> tuple[float, int, bool]:
     """Level of the highest sum that a member's row belongs to, its subset, and whether it is ground for a block."""
     logged_in = (members.traits[m] & LOGGED_IN) != 0
@@ -183,10 +163,10 @@ def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: 
     narrow = BARE_ACCOUNT if logged_in else ANONYMOUS
     level, block, k = 0.0, False, narrow
     if bare:
-        level = _level(groups, g, narrow, limits)
-        block = level >= limits.block and _may_block(groups, g, limits)
-    if young and _level(groups, g, YOUNG, limits) > level:
-        level = _level(groups, g, YOUNG, limits)
+        level = level_of(groups, g, narrow, limits)
+        block = level >= limits.block and may_block(groups, g, limits)
+    if young and level_of(groups, g, YOUNG, limits) > level:
+        level = level_of(groups, g, YOUNG, limits)
         k = k if block else YOUNG
     return level, k, block
 
@@ -234,17 +214,15 @@ def _judge(
         level[i], k, block[i] = _say(groups, members, g, m, young, limits)
         since[i] = min(np.int64(groups.since_s[g, k]) * US, time_us[i])
         profiles[i] = groups.contacts[g, k]
-        numbers[0, i] = groups.total[g, k]
+        numbers[0, i] = sum_of(groups, g, k, limits)
         numbers[1, i] = groups.members[g, k]
         numbers[2, i] = np.int64(groups.people[g, 0]) + groups.people[g, 1]
         numbers[3, i] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
         numbers[4, i] = k
         numbers[5, i] = 1.0 if adds else 0.0
-        numbers[6, i] = 1.0 if adds and _suspect(groups, members, g, m) else 0.0
+        numbers[6, i] = suspect(groups, members, g, m, adds, limits)
 
 
-FURNISHED_NATS: Final = 2.0
-"""Sum of its own ratios from which a young account with furniture is a suspect: newcomers are seldom so."""
 NUMBERS: Final = ("sum", "members", "people", "behind", "subset", "contributes", "suspects")
 
 
@@ -260,6 +238,7 @@ class Cohort(Detector[Config]):
         "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_since_s": "u4", "given_contacts": "u2",
         "pending": "i4", "pending_cell": "u4", "young_since_s": "u4",
     }  # fmt: skip
+    principal_state: ClassVar[Mapping[str, str]] = {"furnished_day": "u2"}
     challenges: ClassVar[bool] = True
     control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
@@ -272,7 +251,8 @@ class Cohort(Detector[Config]):
         """Level: the highest sum that the row's member belongs to, as a share of the limit.
 
         ``numbers["contributes"]`` is 1 where the row adds evidence to a sum: its principal is one to be named;
-        ``numbers["suspects"]`` where it is one to be suspected. Principals' own rows say only that they are suspects.
+        ``numbers["suspects"]`` is 1 where it is one to be suspected, 2 where for certain. Principals' own rows say only
+        that they are suspects.
         """
         config = self.config
         n = len(columns)
@@ -297,6 +277,7 @@ class Cohort(Detector[Config]):
                 config.people_max,
                 config.people_share,
                 float(config.half_life_s),
+                self.reckon(bare_nats, model),
             ),
             level,
             since,
@@ -305,18 +286,26 @@ class Cohort(Detector[Config]):
             numbers,
         )
         named = dict(zip(NUMBERS, numbers, strict=True))
+        split = split_up(columns.together)
+        block &= split
+        named["suspects"] = np.where(split | (numbers[6] != CERTAIN), numbers[6], 0.0)
         named["usual"] = _usual(columns, level, named["behind"], model.popularity)
-        suspect = _suspected(columns, model.suspects)
-        return Evidence(level, since, profiles, block, named, np.where(suspect, config.suspect_nats, 0.0), suspect)
+        odd, worth = self.reckon(seldom_bare, model)[columns.agent], self.reckon(suspicion, model)[columns.agent]
+        furnished = _furnished(
+            columns.principal_slot, columns.time_us, columns.kind, cast("NDArray[np.uint16]", state["furnished_day"])
+        )
+        certain = np.where(odd & ~furnished, config.certain_nats, 0.0)
+        nats = _prior(columns, model.suspects, config.suspect_nats * worth, certain)
+        return Evidence(level, since, profiles, block, named, nats, nats > 0.0)
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Name the subset, its members and their contacts, the sum and its limit, and who is behind; or a prior."""
-        if evidence.moved is not None and evidence.moved[row]:
+        if evidence.nats is not None and evidence.nats[row] > 0.0:
             return Explanation(
                 reason="belongs to a group that was found within the last day: starts with evidence "
-                f"{self.config.suspect_nats:.1f}",
+                f"{evidence.nats[row]:.1f}",
                 public_reason="much in common with visitors whose selection of profiles was unusual",
-                evidence={"log_likelihood_ratio": self.config.suspect_nats, "group_found": 1},
+                evidence={"log_likelihood_ratio": round(float(evidence.nats[row]), 3), "group_found": 1},
             )
         number = {name: float(evidence.numbers[name][row]) for name in (*NUMBERS, "usual")}
         distinct, contacts = columns.together[row].tolist()
@@ -353,12 +342,43 @@ def _usual(
     return out
 
 
-def _suspected(columns: Columns, suspects: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """[n] first contacts, by a view, of principals that are ``suspects``."""
-    out = np.zeros(len(columns), np.bool_)
+@compiled
+def _furnished(
+    slot: NDArray[np.int32], time_us: NDArray[np.int64], kind: NDArray[np.uint8], furnished_day: NDArray[np.uint16]
+) -> NDArray[np.bool_]:
+    """[n] principals' rows before which it asked for furniture, today or yesterday."""
+    out = np.zeros(slot.size, np.bool_)
+    for i in range(slot.size):
+        s = slot[i]
+        if s < 0:
+            continue
+        today = time_us[i] // US // DAY_S
+        if kind[i] == _TOUCH:
+            furnished_day[s] = max(today, np.int64(furnished_day[s]))
+        out[i] = today - np.int64(furnished_day[s]) <= 1
+    return out
+
+
+def _prior(
+    columns: Columns, suspects: NDArray[np.uint64], suspected: NDArray[np.float64], certain: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[n] what first contacts, by a view, of principals among ``suspects`` (`Model.suspects`) start with.
+
+    That is ``suspected``, and ``certain`` at least of those who are so for certain: both [n].
+    """
+    out = np.zeros(len(columns))
     if suspects.size:
         rows = np.flatnonzero(columns.own & columns.first & (columns.kind == Kind.VIEW))
         keys = columns.principal[rows]
-        place = np.minimum(np.searchsorted(suspects, keys), suspects.size - 1)
-        out[rows] = suspects[place] == keys
+        known = _among(keys, suspects) | _among(certainly(keys), suspects)
+        out[rows] = np.where(known, suspected[rows], 0.0)
+        surely = rows[_among(certainly(keys), suspects)]
+        out[surely] = np.maximum(out[surely], certain[surely])
     return out
+
+
+def _among(keys: NDArray[np.uint64], ascending: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """[n] which keys are among m > 0 ``ascending`` ones."""
+    place = np.minimum(np.searchsorted(ascending, keys), ascending.size - 1)
+    found: NDArray[np.bool_] = ascending[place] == keys
+    return found

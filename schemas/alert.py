@@ -84,3 +84,5 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALERT_CODEC: Final = JsonCodec(Alert)
+ALERTS_FILE: Final = "alerts.ndjson"
+"""How the file is called that a replay or a watch writes them to, in a directory of its own."""

@@ -6,11 +6,14 @@ from schemas.describe import RECORDS, Json, definitions_of
 from schemas.topic import (
     ACTIVITY,
     ALERTS,
+    ALERTS_ECS,
+    ALERTS_OCSF,
     AUDIT,
     BLOCKS,
     CATALOGUE,
     CONFIG,
     DEAD_LETTERS,
+    FORMATS,
     MODEL,
     OVERRIDES,
     REQUESTS,
@@ -34,11 +37,29 @@ _CLOUD_EVENT: Final[Json] = {
         "ce_type": {"type": "string"},
         "ce_specversion": {"const": "1.0"},
         "ce_time": {"type": "string", "format": "date-time", "description": "When it was decided."},
-        "ce_subject": {"type": "string", "description": "scope:value of the actor; in the audit, who acted."},
+        "ce_subject": {
+            "type": "string",
+            "description": "scope:value of the actor; else who acted, what is overridden, or the revision.",
+        },
         "content-type": {"const": "application/json"},
     },
     "required": ["ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time", "ce_subject", "content-type"],
 }
+
+_FINDING: Final[Json] = {
+    "type": "object",
+    "description": "Fields are those of OCSF; what it has no place for stands under `unmapped`.",
+    "properties": {"class_uid": {"const": 2004}, "category_uid": {"const": 2}},
+    "required": ["class_uid", "category_uid", "metadata", "finding_info", "unmapped"],
+}
+_ECS: Final[Json] = {
+    "type": "object",
+    "description": "Fields are those of ECS; the whole alert stands under `weir`.",
+    "required": ["@timestamp", "ecs", "event", "weir"],
+}
+
+TOPICS: Final = (*CATALOGUE, *FORMATS.values())
+"""All that stand in the document; those of other formats exist where ``notify.formats`` names them."""
 
 
 def document() -> Json:
@@ -52,8 +73,8 @@ def document() -> Json:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic) for topic in CATALOGUE},
-        "operations": dict(operation for topic in CATALOGUE for operation in _operations(topic)),
+        "channels": {topic.name: _channel(topic) for topic in TOPICS},
+        "operations": dict(operation for topic in TOPICS for operation in _operations(topic)),
         "components": {
             "messages": _messages(),
             "schemas": definitions_of(RECORDS.values(), _SCHEMA_REFERENCE),
@@ -98,6 +119,8 @@ _MESSAGES: Final = {
     AUDIT.name: "audit",
     CONFIG.name: "config",
     OVERRIDES.name: "override",
+    ALERTS_OCSF.name: "alertOcsf",
+    ALERTS_ECS.name: "alertEcs",
     ACTIVITY.name: "sightingBatch",
     MODEL.name: "modelDelta",
 }
@@ -126,11 +149,23 @@ def _messages() -> Json:
             payload=_reference("Audit"),
             headers=_CLOUD_EVENT,
         ),
-        "config": _message(CONFIG, "One published configuration.", payload=_reference("PublishedConfig")),
+        "config": _message(
+            CONFIG, "One published configuration.", payload=_reference("PublishedConfig"), headers=_CLOUD_EVENT
+        ),
         "override": _message(
             OVERRIDES,
             "One override; a null value takes it back.",
             payload={"oneOf": [_reference("Override"), {"type": "null"}]},
+            headers=_CLOUD_EVENT,
+        ),
+        "alertOcsf": _message(
+            ALERTS_OCSF,
+            "An alert as a Detection Finding (class_uid 2004) of OCSF 1.5.0.",
+            payload=_FINDING,
+            headers=_CLOUD_EVENT,
+        ),
+        "alertEcs": _message(
+            ALERTS_ECS, "An alert in the Elastic Common Schema 8.17.", payload=_ECS, headers=_CLOUD_EVENT
         ),
         "sightingBatch": _packed(ACTIVITY, "Sightings in packed columns; read `schemas/sighting.py`."),
         "modelDelta": _packed(MODEL, "What one partition learned in one epoch; read `schemas/model.py`."),

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from schemas.codec import JsonCodec
+from schemas.collector_day import CollectorDay
 from schemas.event_time import Time
 from schemas.field import ConfigRevision, Id
 
@@ -19,6 +20,8 @@ class AuditKind(StrEnum):
     """Nothing of that is so any more."""
     CHANGED = "changed"
     """Somebody, or a brake, has changed what Weir does."""
+    COUNTED = "counted"
+    """What an authorised collector took on one day."""
 
 
 class ChangeOf(StrEnum):
@@ -81,12 +84,14 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     time: Time
     """By the wall clock of who wrote it."""
     who: str
-    """Who acted, or whose state it is: ``worker:<host>:<process id>``, ``operator:<name>``."""
+    """Who acted, or whose state it is: ``worker:<host>:<process id>``, ``operator:<name>``, ``collector:<actor>``."""
     causes: list[Cause]
     """All that hold now; none when it has recovered."""
     config: ConfigRevision
     change: Change | None = None
     """Of an entry that tells of one."""
+    counted: CollectorDay | None = None
+    """Of an entry that tells of a day; a later one on the same day replaces it."""
 
 
 AUDIT_CODEC: Final = JsonCodec(Audit)

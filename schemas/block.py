@@ -80,6 +80,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BLOCK_CODEC: Final = JsonCodec(Block)
+BLOCKS_FILE: Final = "blocks.ndjson"
+"""How the file is called that a replay or a watch writes them to, in a directory of its own."""
 
 
 def decode_block(value: bytes | None) -> Block | None:

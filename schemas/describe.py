@@ -13,6 +13,7 @@ from schemas.actor import Actor
 from schemas.alert import Alert, Members
 from schemas.audit import Audit, Cause, Change
 from schemas.block import Block, Collateral
+from schemas.collector_day import CollectorDay, Decided, Surfaces
 from schemas.config_revision import PublishedConfig
 from schemas.dead_letter import OFFSET, PARTITION, DeadLetter
 from schemas.exposure import Exposure
@@ -39,7 +40,17 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (Actor, Members, Exposure, Collateral, Cause, Change)
+_NESTED: Final[tuple[type[msgspec.Struct], ...]] = (
+    Actor,
+    Members,
+    Exposure,
+    Collateral,
+    Cause,
+    Change,
+    CollectorDay,
+    Decided,
+    Surfaces,
+)
 _DIGITS: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _ALSO_ACCEPTED: Final[dict[str, Json]] = {
     "http.response.status_code": _DIGITS,

@@ -47,7 +47,8 @@ class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     lessons: list[Lesson] = []
     """In part 0, by name of the table: ``<detector>.<table>``, ``peaks.<population>``, ``principals``."""
     suspects: bytes = b""
-    """<u8: keys of principals that belong to a group found in this epoch, each once, ascending over all parts."""
+    """<u8: keys of principals that belong to a group found in this epoch, each once, ascending over all parts. Beside
+    the key of one that is so for certain is its complement, each bit turned (`detectors.core.model.certainly`)."""
 
     @property
     def key(self) -> str:

@@ -20,8 +20,9 @@ from schemas.errors import ConfigError
 from schemas.mode import Mode
 from streams.inputs.zone import zone_of
 from streams.notify import setting as notify
-from streams.section import DECIDING, mode_of
-from streams.settings import Group, InputSettings, SecuritySettings, Settings
+from streams.section import DECIDING, mode_of, without_lists
+from streams.settings import Bot, Group, InputSettings, SecuritySettings, Settings
+from streams.surfaces.sets import with_sets
 
 PREFIX: Final = "WEIR_"
 DEFAULTS: Final = "defaults"
@@ -94,6 +95,7 @@ def revision(settings: Settings, mode: Mode | None = None) -> str:
 
     What is a process's own (`section.OWN`) changes no decision and does not count; nor does what is held or not sent.
     """
+    settings = without_lists(settings)
     unsent = msgspec.structs.replace(settings.policy, block_age_max_s=0, lag_max_s=0)
     same = {name: getattr(settings, name) for name in DECIDING} | {"policy": unsent}
     text = msgspec.json.encode([same, mode], order="sorted")
@@ -120,15 +122,16 @@ def _settings(table: Table) -> Settings:
             _check_actor(entry.actor, f"{list_name}[{place}].actor")
     _check_groups(settings.groups)
     for place, bot in enumerate(settings.bots):
-        for number, text in enumerate(bot.ranges):
-            _check_range(text, f"bots[{place}].ranges[{number}]")
+        _check_bot(bot, f"bots[{place}]")
     _check_input(settings.input)
     _check_security(settings.kafka.security)
     notify.check(settings.notify)
     if settings.policy.cooldown_s > settings.policy.incident_close_s:
         reason = "longer than incident_close_s: an incident would be closed while its findings go on"
         raise msgspec.ValidationError(f"{reason} - at `$.policy.cooldown_s`")
-    return msgspec.structs.replace(settings, detectors=configs)
+    own = settings.surfaces if "surfaces" in table or not settings.surface_sets.use else ()
+    surfaces = with_sets(own, settings.surface_sets.use)
+    return msgspec.structs.replace(settings, detectors=configs, surfaces=surfaces)
 
 
 def _check_input(settings: InputSettings) -> None:
@@ -213,15 +216,31 @@ def _check_groups(groups: Sequence[Group]) -> None:
             raise msgspec.ValidationError(f"names a part twice - at `$.groups[{place}].of`")
 
 
-def _check_range(text: str, path: str) -> None:
-    network = _network(text, path)
+def _check_bot(bot: Bot, path: str) -> None:
+    if bool(bot.ranges) == bool(bot.list_file):
+        raise msgspec.ValidationError(f"needs either ranges or a list_file - at `$.{path}`")
+    if bool(bot.ranges) != (bot.listed is not None):
+        raise msgspec.ValidationError(
+            f"ranges need the day of their list, a list_file has its own - at `$.{path}.listed`"
+        )
+    for number, text in enumerate(bot.ranges):
+        fault = range_fault(text)
+        if fault is not None:
+            raise msgspec.ValidationError(f"{fault} - at `$.{path}.ranges[{number}]`")
+
+
+def range_fault(text: str) -> str | None:
+    """What is wrong with a range of a verified robot; None if nothing is."""
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        return str(error)
     if isinstance(network, IPv6Network) and network.prefixlen > SUBSCRIBER_BITS:
-        reason = f"{text} is longer than /{SUBSCRIBER_BITS}: that is how far IPv6 addresses are told apart"
-        raise msgspec.ValidationError(f"{reason} - at `$.{path}`")
+        return f"{text} is longer than /{SUBSCRIBER_BITS}: that is how far IPv6 addresses are told apart"
     least = WIDEST_BITS[network.version]
     if network.prefixlen < least:
-        reason = f"{text} is wider than /{least}: nobody's robots have so many addresses, and all in it go unjudged"
-        raise msgspec.ValidationError(f"{reason} - at `$.{path}`")
+        return f"{text} is wider than /{least}: nobody's robots have so many addresses, and all in it go unjudged"
+    return None
 
 
 def _network(text: str, path: str) -> IPv4Network | IPv6Network:

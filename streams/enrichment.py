@@ -1,14 +1,15 @@
 """ASN and country of addresses, from local files in MaxMind's format.
 
-Files of MaxMind (GeoLite2, GeoIP2), DB-IP and IPinfo name what they hold differently; all are taken. A file is copied
-before it is opened: one that is written over in place would otherwise end the process that has it mapped. What is not
-whole is not taken, and the one before goes on.
+Files of MaxMind (GeoLite2, GeoIP2), DB-IP, IPinfo, IP2Location and others name what they hold differently; all are
+taken, and of any other layout the configuration says where to look. A file in which nothing is found there is refused.
+A file is copied before it is opened: one that is written over in place would otherwise end the process that has it
+mapped. What is not taken leaves the one before.
 """
 
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,8 +30,12 @@ _DAMAGED: Final = (maxminddb.InvalidDatabaseError, ValueError, TypeError, System
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ASN_END: Final = 1 << 32
 _NOWHERE: Final = Origin()
-_TRIED: Final = tuple(f"{octet}.1.1.1" for octet in range(1, 224))
-"""Looked up in a file before it is taken: a damaged one shows itself in some of them."""
+_TRIED: Final = tuple(f"{octet}.{next_}.1.1" for octet in range(1, 224) for next_ in (1, 67, 133, 203))
+"""Looked up in a file before it is taken: a damaged one shows itself in some, and one of another layout in all."""
+ASN_NAMES: Final = ("autonomous_system_number", "asn", "as_number")
+COUNTRY_NAMES: Final = ("country_code", "country_iso_code", "country")
+_NAMED_MAX: Final = 12
+"""Fields of a file of another layout that are told."""
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +46,12 @@ Stamp = tuple[int, int, int]
 class Database:
     """One file, as it was when it was read."""
 
-    def __init__(self, path: Path) -> None:
-        """Read a file.
+    def __init__(self, path: Path, read: "Reads") -> None:
+        """Read a file, of whose records ``read`` is wanted.
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is none, or not whole.
+            ValueError: it is none, or not whole, or has no such thing.
         """
         with tempfile.NamedTemporaryFile(prefix="weir-mmdb-") as own, path.open("rb") as file:
             self.stamp = _stamp(path)
@@ -54,7 +59,9 @@ class Database:
             own.flush()
             if _stamp(path) != self.stamp:
                 raise ValueError("it is being written")
-            self._reader, self._v6, self.label = _opened(own.name)
+            self._reader, self._v6, self.label, found = _opened(own.name)
+        if found and all(read(record) is None for record in found):
+            raise ValueError(f"none of {len(found)} records has {read.wanted}; they have {', '.join(_names(found))}")
 
     def get(self, address: str) -> object:
         """What the file says of an address; None where it says nothing, or is damaged there."""
@@ -66,17 +73,29 @@ class Database:
             return None
 
 
-def _opened(name: str) -> tuple[maxminddb.Reader, bool, str]:
-    """Its reader, whether it knows IPv6, and its kind with the day that it was made on."""
+def _opened(name: str) -> tuple[maxminddb.Reader, bool, str, list[object]]:
+    """Its reader, whether it knows IPv6, its kind with the day that it was made on, and some records."""
     try:
         reader = maxminddb.open_database(name)
         about = reader.metadata()
         label = f"{about.database_type} {_EPOCH + timedelta(seconds=about.build_epoch):%Y-%m-%d}"
-        for address in _TRIED:
-            reader.get(address)
+        found = [record for address in _TRIED if (record := reader.get(address)) is not None]
     except (*_DAMAGED, OverflowError) as error:
         raise ValueError("this is no whole file in MaxMind's format (.mmdb)") from error
-    return reader, about.ip_version == 6, label
+    return reader, about.ip_version == 6, label, found
+
+
+def _names(records: Sequence[object]) -> list[str]:
+    """Fields of some records, those of tables within them with a dot."""
+    found: dict[str, None] = {}
+    for record in records:
+        for name, value in record.items() if isinstance(record, dict) else ():
+            inner = value if isinstance(value, dict) else None
+            found |= dict.fromkeys(
+                [ascii(name)[1:-1]] if not inner else [ascii(f"{name}.{one}")[1:-1] for one in inner]
+            )
+    more = ["..."] if len(found) > _NAMED_MAX else []
+    return [*sorted(found)[:_NAMED_MAX], *more] or ["no fields"]
 
 
 def _stamp(path: Path) -> Stamp:
@@ -85,34 +104,70 @@ def _stamp(path: Path) -> Stamp:
 
 
 def asn_of(record: object) -> int | None:
-    """The ASN in a record: MaxMind's and DB-IP's number, IPinfo's text ``AS64500``."""
+    """The ASN in a record, wherever one of the vendors has it: a number, or text as ``AS64500``."""
     for inner in _tables(record):
-        number = inner.get("autonomous_system_number", inner.get("asn"))
-        if isinstance(number, str):
-            digits = number.removeprefix("AS")
-            number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
-        if isinstance(number, int) and 0 < number < _ASN_END:
-            return number
+        for name in ASN_NAMES:
+            number = _asn(inner.get(name))
+            if number is not None:
+                return number
     return None
+
+
+def _asn(number: object) -> int | None:
+    if isinstance(number, str):
+        digits = number.removeprefix("AS")
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _ASN_END else None
 
 
 def _tables(record: object) -> Iterator[Mapping[str, object]]:
     if isinstance(record, dict):
         yield record
-        # GeoIP2 Enterprise and Insights keep the number one level down.
-        if isinstance(record.get("traits"), dict):
-            yield record["traits"]
+        # GeoIP2 Enterprise and DB-IP's of providers keep the number one level down, others in a table of the ASN's own.
+        for name in ("traits", "asn", "as"):
+            if isinstance(record.get(name), dict):
+                yield record[name]
 
 
 def country_of(record: object) -> bytes | None:
-    """The country in a record, where the address is used: MaxMind's and DB-IP's table, IPinfo's code."""
+    """The country in a record, where the address is used: a table with its code, or the code."""
     if not isinstance(record, dict):
         return None
     country = record.get("country")
-    code = country.get("iso_code") if isinstance(country, dict) else record.get("country_code", country)
+    if isinstance(country, dict):
+        return _country(country.get("iso_code", country.get("code")))
+    return next((code for name in COUNTRY_NAMES if (code := _country(record.get(name))) is not None), None)
+
+
+def _country(code: object) -> bytes | None:
     if isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha():
         return code.upper().encode()
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How what is wanted is read off a record: where a path says, or where vendors have it."""
+
+    path: str
+    known: Callable[[object], int | bytes | None]
+    """Of a whole record, without a path."""
+    given: Callable[[object], int | bytes | None]
+    """Of the value at the path."""
+    noun: str
+
+    @property
+    def wanted(self) -> str:
+        """In words."""
+        return f"{self.noun} in {self.path}" if self.path else f"{self.noun} where a vendor that is known has one"
+
+    def __call__(self, record: object) -> int | bytes | None:
+        """None where the record does not say it."""
+        if not self.path:
+            return self.known(record)
+        for name in self.path.split("."):
+            record = record.get(name) if isinstance(record, dict) else None
+        return self.given(record)
 
 
 @dataclass(slots=True)
@@ -121,6 +176,7 @@ class _Known:
 
     asn: Database | None
     country: Database | None
+    reads: Mapping[str, Reads]
     said: dict[str, Origin] = field(default_factory=dict)
 
     def look_up(self, address: str) -> Origin:
@@ -133,9 +189,9 @@ class _Known:
         return found
 
     def _read(self, address: str) -> Origin:
-        asn = asn_of(self.asn.get(address)) if self.asn is not None else None
-        country = country_of(self.country.get(address)) if self.country is not None else None
-        return Origin(_NOWHERE.asn if asn is None else asn, country or b"")
+        asn = self.reads["asn"](self.asn.get(address)) if self.asn is not None else None
+        country = self.reads["country"](self.country.get(address)) if self.country is not None else None
+        return Origin(asn if isinstance(asn, int) else _NOWHERE.asn, country if isinstance(country, bytes) else b"")
 
 
 class Enrichment:
@@ -149,12 +205,16 @@ class Enrichment:
         """
         self._paths = {"asn": settings.asn_file, "country": settings.country_file}
         self._refused: dict[str, Stamp | None] = {}
-        self._known = _Known(self._first("asn"), self._first("country"))
+        self._reads = {
+            "asn": Reads(settings.asn_field, asn_of, _asn, "an ASN"),
+            "country": Reads(settings.country_field, country_of, _country, "a country"),
+        }
+        self._known = _Known(self._first("asn"), self._first("country"), self._reads)
 
     def _first(self, name: str) -> Database | None:
         path = self._paths[name]
         try:
-            return Database(Path(path)) if path else None
+            return Database(Path(path), self._reads[name]) if path else None
         except (OSError, ValueError) as error:
             raise ConfigError(f"enrich.{name}_file", None, f"{path}: {_reason(error)}") from error
 
@@ -173,7 +233,7 @@ class Enrichment:
         asn, country = self._newer("asn", self._known.asn), self._newer("country", self._known.country)
         if asn is self._known.asn and country is self._known.country:
             return False
-        self._known = _Known(asn, country)
+        self._known = _Known(asn, country, self._reads)
         labels = self.labels
         log.info("enrich: %s", ", ".join(labels[kind] for kind in labels))
         return True
@@ -186,7 +246,7 @@ class Enrichment:
             stamp = _stamp(path)
             if stamp in (now.stamp, self._refused.get(name)):
                 return now
-            return Database(path)
+            return Database(path, self._reads[name])
         except (OSError, ValueError) as error:
             if name not in self._refused or self._refused[name] != stamp:
                 log.warning("enrich.%s_file: %s: %s; the one of before goes on", name, path, _reason(error))

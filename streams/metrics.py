@@ -83,6 +83,9 @@ DEAD_LETTERS: Final = _counter(
     "reason",
 )
 EXEMPT: Final = _counter("weir_events_exempt_total", "Request events of verified robots: counted, never judged.")
+ROBOT_LIST_MADE: Final = _gauge(
+    "weir_bot_list_timestamp_seconds", "When the list of a verified robot's addresses was made, as it says.", "bot"
+)
 PROFILES: Final = _counter("weir_profiles_disclosed_total", "Profiles that responses showed; once for each response.")
 SIGHTINGS: Final = _counter("weir_sightings_total", "Sightings that observe wrote: actors times events that matter.")
 HELD: Final = _gauge(
@@ -213,7 +216,7 @@ BOTH: Final = (BUILD, CONFIG, READY)
 WORKER: Final = (
     *BOTH,
     *(RELOADED, RELOADED_AT),
-    *(EVENTS, DEAD_LETTERS, EXEMPT, PROFILES, SIGHTINGS, HELD, LAG, PARTITIONS, BATCH),
+    *(EVENTS, DEAD_LETTERS, EXEMPT, ROBOT_LIST_MADE, PROFILES, SIGHTINGS, HELD, LAG, PARTITIONS, BATCH),
     *(JUDGED, LATE, DUPLICATES, CAUTION, DECISIONS, BEHIND, WITHHELD, DECISION, WATERMARK),
     *(ACTORS, TURNOVER, MEMORY, CHECKPOINTS, CHECKPOINT_BYTES, CHECKPOINT, CHECKPOINT_AGE),
     *(RESTORED, REBUILDING, DEGRADED, BRAKES, KILL_SWITCH, MODEL_AGE),

@@ -51,6 +51,12 @@ class Changed:
         return f"{self.key}: {self.before or 'nothing'} -> {self.after or 'nothing'}"
 
 
+def without_lists(settings: Settings) -> Settings:
+    """``settings`` without what the files of ``[[bots]]`` have said: it changes of itself, and is no part of them."""
+    bots = tuple(replace(bot, ranges=(), listed=None) if bot.list_file else bot for bot in settings.bots)
+    return replace(settings, bots=bots)
+
+
 def with_hot(settings: Settings, other: Settings) -> Settings:
     """``settings`` with the hot sections of ``other``."""
     return replace(settings, **{name: getattr(other, name) for name in HOT})
@@ -81,7 +87,7 @@ def turned_on(before: Settings, after: Settings) -> list[str]:
 
 def changed(before: Settings, after: Settings) -> list[Changed]:
     """What differs, in the order of the keys; entries of a list count as a whole, wherever they stand in it."""
-    old, new = (dict(_leaves(msgspec.to_builtins(settings), "")) for settings in (before, after))
+    old, new = (dict(_leaves(msgspec.to_builtins(without_lists(settings)), "")) for settings in (before, after))
     waking = turned_on(before, after)
     found = []
     for key in dict.fromkeys([*old, *new]):

@@ -12,6 +12,7 @@ import msgspec
 from detectors.core.contract import DetectorConfig
 from schemas.mode import Mode
 from streams.notify.setting import NotifySettings
+from streams.surfaces.setting import DEFAULT_SURFACES, Surface, SurfaceSetSettings
 
 _MOST: Final = 10**12  # in microseconds still a number of 64 bits
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
@@ -22,6 +23,7 @@ GROUPS_MAX: Final = 4
 """Each costs a sighting an event."""
 COMBINED_MAX: Final = 3
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+FilePath = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
 class ModeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,18 +38,6 @@ class ModeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Who belongs to it follows from the actor alone, and whoever does still does at any larger share.
     """
-
-
-class Surface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[surfaces]]``: requests that disclose profiles."""
-
-    kind: Literal["view", "search", "lookup", "list"]
-    path: Annotated[str, msgspec.Meta(pattern="^/")]
-    """``{profile}`` is the profile's id, ``*`` one segment, ``**`` the rest; matched against path and route."""
-    method: str | None = None
-    """Any when absent."""
-    query: str | None = None
-    """The parameter that is searched for."""
 
 
 class Collector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,14 +74,18 @@ class Bot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[bots]]``: a verified robot; what it asks without an account is never judged."""
 
     name: Name
-    ranges: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    """Its addresses, as its operator publishes them; of IPv6 none longer than /64."""
-    listed: date
-    """Of when the operator's list is."""
     owner: Name
     reason: Name
     expires: date
     """With the end of that day, UTC, the ranges are forgotten."""
+    ranges: tuple[str, ...] = ()
+    """Its addresses, as its operator publishes them; of IPv6 none longer than /64."""
+    listed: date | None = None
+    """Of when the operator's list is."""
+    list_file: FilePath = ""
+    """In place of these two: the list itself (JSON with `creationTime` and `prefixes`), read anew when it changes."""
+    list_age_max_days: Positive = 30
+    """An older list is told of every day; it still counts."""
     user_agent: Name | None = None
     """What its user agent contains, whatever the case of ASCII letters; any when absent."""
 
@@ -126,7 +120,6 @@ class InputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Likewise one that is compressed and would be longer than this."""
 
 
-FilePath = Annotated[str, msgspec.Meta(max_length=4096)]
 Protocol = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
 
 
@@ -134,9 +127,13 @@ class EnrichSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[enrich]``: where addresses belong, if the record does not say so, by local files (.mmdb)."""
 
     asn_file: FilePath = ""
-    """As GeoLite2-ASN, DB-IP lite and IPinfo lite have it; empty knows only the ASNs that records name."""
+    """As MaxMind, DB-IP, IPinfo and IP2Location have it; empty knows only the ASNs that records name."""
     country_file: FilePath = ""
     """Likewise of countries."""
+    asn_field: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Where a file of another layout has the ASN, ``network.asn``; empty looks where these vendors have it."""
+    country_field: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Likewise the country, two letters."""
 
 
 class SecuritySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -363,14 +360,6 @@ class MemorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Above so many sleepers the ones unseen longest are evicted, until a tenth is free."""
 
 
-DEFAULT_SURFACES: Final = (
-    Surface(kind="view", method="GET", path="/people/{profile}"),
-    Surface(kind="search", path="/search/people", query="q"),
-    Surface(kind="lookup", path="/contacts/lookup/{profile}"),
-    Surface(kind="list", path="/people/*/connections"),
-)
-
-
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings; the defaults hold without a file."""
 
@@ -378,6 +367,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detectors: dict[str, DetectorConfig] = msgspec.field(default_factory=dict)
     """One entry a detector that exists, each of the detector's own type."""
     surfaces: tuple[Surface, ...] = DEFAULT_SURFACES
+    """In a file without any those of its sets alone, if it names one."""
+    surface_sets: SurfaceSetSettings = SurfaceSetSettings()
     collectors: tuple[Collector, ...] = ()
     allow: tuple[Allow, ...] = ()
     bots: tuple[Bot, ...] = ()

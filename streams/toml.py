@@ -1,8 +1,8 @@
-"""Settings as TOML that reads back as the same settings, for what is published."""
+"""Settings as TOML that reads back as the same settings, for what is published or taken over."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import msgspec
 
 from streams.section import DECIDING
 from streams.settings import Settings
+from streams.surfaces.setting import Surface
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -18,6 +19,12 @@ def toml_of(settings: Settings) -> str:
     """All keys that decide anything, with the values in force; what is absent by default stays absent."""
     table: Mapping[str, Any] = msgspec.to_builtins(settings, builtin_types=(date,))
     return "\n".join(_table({name: table[name] for name in DECIDING}, "")).strip() + "\n"
+
+
+def toml_of_surfaces(surfaces: Sequence[Surface]) -> str:
+    """``[[surfaces]]``, without what is absent or empty."""
+    tables = [{key: value for key, value in msgspec.to_builtins(one).items() if value} for one in surfaces]
+    return "\n".join(_table({"surfaces": tables}, "")).strip() + "\n"
 
 
 def _table(table: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -80,9 +80,10 @@ class Broker:
         }
 
     def close(self) -> None:
-        """Let go of the clients."""
+        """Let go of the clients; the next use makes new ones."""
         if self._admin is not None:
             self._admin.close()
+            self._admin = None
 
 
 class Future(Protocol):

@@ -1,6 +1,7 @@
 """Fixtures that any test may ask for."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import hypothesis
 import pytest
@@ -12,6 +13,14 @@ hypothesis.settings.register_profile("weir", deadline=None, suppress_health_chec
 hypothesis.settings.load_profile("weir")
 
 USED = pytest.StashKey[list[str]]()
+TOLD = "brokers"
+"""What a process that runs a part of the tests tells the one that shares them out."""
+
+
+class Node(Protocol):
+    """A process that runs a part of the tests, as pytest-xdist shows it."""
+
+    config: pytest.Config
 
 
 def used(config: pytest.Config) -> list[str]:
@@ -44,8 +53,20 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests are shared out among processes, tell which brokers this one has used."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[TOLD] = used(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Node) -> None:
+    """A process has run its part of the tests; one that crashed tells nothing."""
+    used(node.config).extend(getattr(node, "workeroutput", {}).get(TOLD, []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which brokers the tests ran on, and which kind they could have."""
     if brokers := used(config):
         missed = "" if has_kafka() else "; Apache Kafka needs java and mvn, or BOOTSTRAP"
-        terminalreporter.write_line(f"brokers: {', '.join(brokers)}{missed}")
+        terminalreporter.write_line(f"brokers: {', '.join(sorted(brokers))}{missed}")

@@ -41,6 +41,7 @@ FAUST: Final = frozenset({
     "streams/live/transport/thread.py",
     "streams/live/transport/topic.py",
     "streams/live/transport/transport.py",
+    "streams/live/turns.py",
     "streams/live/worker.py",
 })  # fmt: skip
 """The only files that may know Faust."""

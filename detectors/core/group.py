@@ -196,7 +196,7 @@ def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
     now = members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S
     held = members.pending[m] * GRAIN if now else 0.0
     # Half a grain is rounding.
-    return bool(members.given[m] - held > GRAIN * members.given_contacts[m])
+    return bool(abs(members.given[m] - held) > GRAIN * members.given_contacts[m])
 
 
 @in_place

@@ -45,7 +45,10 @@ class Model:
     principals_a_day: float = 0.0
     """Principals that came within the last day."""
     suspects: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    """Keys of principals that belong to a group found within the last day, each once, ascending."""
+    """Keys of principals that belong to a group found within the last day, each once, ascending.
+
+    Beside the key of one of a group that nobody else stands behind is what `certainly` makes of it.
+    """
 
     @property
     def label(self) -> str:
@@ -76,6 +79,11 @@ class Model:
         alpha = min(budget / self.principals_a_day, share)
         start, mean_excess = tail(peaks, share)
         return start + float(np.log(share / alpha)) * mean_excess
+
+
+def certainly(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """What stands among `Model.suspects` for principals that are suspects for certain: their keys, each bit turned."""
+    return ~keys
 
 
 def tail(peaks: NDArray[np.float64], share: float) -> tuple[float, float]:

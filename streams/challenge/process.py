@@ -29,6 +29,7 @@ from streams.metrics import BUILD, CHALLENGE, CHALLENGE_ACTORS, CHALLENGE_LAG, C
 from streams.monitor import Monitor, opened
 from streams.pipeline.sightings import decode
 from streams.pipeline.warm_up import warm_up
+from streams.robots import with_lists
 from streams.section import same_hot
 from streams.serve.listener import Listener
 from streams.settings import Settings
@@ -67,7 +68,7 @@ def run(live: Settings, challenger: Settings, asked: Asked) -> None:
     warn_if_open(live.kafka)
     access.require(live, [ROLE])
     known = standing(live.kafka)
-    settings = challenger_of(live, challenger, known)
+    settings = with_lists(challenger_of(live, challenger, known))
     if same_hot(settings, known[-1].settings if known else live):
         log.warning("the challenger has the settings that are in force: no difference is to be expected")
     names = {one: access.name_of(one, live) for one in access.ROLES[ROLE] if one is not None}

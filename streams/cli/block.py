@@ -1,6 +1,9 @@
 """``weir block``, ``weir unblock`` and ``weir allow``: an operator's word on one actor."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Concatenate, NamedTuple, ParamSpec
 
 import click
 
@@ -8,6 +11,8 @@ from schemas.block import Action
 from schemas.override import OverrideKind
 from streams.cli.operator import actor_of, for_option, operating, override_of, place_options, tell, word_options
 from streams.cli.option import config_option, json_option
+
+P = ParamSpec("P")
 
 BLOCK_EXAMPLES = """\b
 Examples:
@@ -27,80 +32,66 @@ Examples:
 """
 
 
-@click.command("block", epilog=BLOCK_EXAMPLES)
-@click.argument("actor")
-@for_option(required=True)
-@word_options
+class Asked(NamedTuple):
+    """What an operator says of one actor, and where to say it."""
+
+    actor: str
+    lasting_s: int
+    reason: str
+    owner: str | None
+    bootstrap: str | None
+    config_file: Path | None
+    as_json: bool
+
+    def say(self, kind: OverrideKind, *, action: Action | None = None) -> None:
+        """Say it, and print what came of it."""
+        whom = actor_of(self.actor, blocked=kind is OverrideKind.BLOCK)
+        named = {} if action is None else {"action": action}
+        override = override_of(kind, self.owner, self.reason, self.lasting_s, actor=whom, **named)
+        tell(operating(self.config_file, self.bootstrap).say(override), as_json=self.as_json)
+
+
+def on_actor(name: str, epilog: str) -> Callable[[Callable[Concatenate[Asked, P], None]], click.Command]:
+    """A command on one actor: its options are one argument, `Asked`, before those that it has beside them."""
+
+    def made(function: Callable[Concatenate[Asked, P], None]) -> click.Command:
+        def packed(*args: P.args, **given: P.kwargs) -> None:
+            function(Asked(**{key: given.pop(key) for key in Asked._fields}), *args, **given)  # type: ignore[arg-type]
+
+        whole: Callable[..., None] = functools.update_wrapper(packed, function)
+        whole = for_option(required=True)(word_options(place_options(config_option(json_option(whole)))))
+        return click.command(name, epilog=epilog)(click.argument("actor")(whole))
+
+    return made
+
+
+@on_actor("block", BLOCK_EXAMPLES)
 @click.option(
     "--action", type=click.Choice([each.value for each in Action]), default=Action.BLOCK.value, show_default=True
 )
-@place_options
-@config_option
-@json_option
-def block(
-    actor: str,
-    lasting_s: int,
-    reason: str,
-    owner: str | None,
-    action: str,
-    bootstrap: str | None,
-    config_file: Path | None,
-    as_json: bool,
-) -> None:
+def block(asked: Asked, action: str) -> None:
     """Block ACTOR, whatever is found.
 
     ACTOR is scope:value, as alerts spell it. What Weir itself decides meanwhile replaces the block only where that is
     stronger, and gives way to it again.
     """
-    whom = actor_of(actor, blocked=True)
-    override = override_of(OverrideKind.BLOCK, owner, reason, lasting_s, actor=whom, action=Action(action))
-    tell(operating(config_file, bootstrap).say(override), as_json=as_json)
+    asked.say(OverrideKind.BLOCK, action=Action(action))
 
 
-@click.command("unblock", epilog=UNBLOCK_EXAMPLES)
-@click.argument("actor")
-@for_option(required=True)
-@word_options
-@place_options
-@config_option
-@json_option
-def unblock(
-    actor: str,
-    lasting_s: int,
-    reason: str,
-    owner: str | None,
-    bootstrap: str | None,
-    config_file: Path | None,
-    as_json: bool,
-) -> None:
+@on_actor("unblock", UNBLOCK_EXAMPLES)
+def unblock(asked: Asked) -> None:
     """Take back what stands against ACTOR, and enforce nothing new for a while.
 
     Enforcers let go within seconds, whether workers run or not. Findings and alerts go on. A block on a network around
     an address is another actor's: it is named, and running workers take back what they have decided themselves.
     """
-    override = override_of(OverrideKind.UNBLOCK, owner, reason, lasting_s, actor=actor_of(actor))
-    tell(operating(config_file, bootstrap).say(override), as_json=as_json)
+    asked.say(OverrideKind.UNBLOCK)
 
 
-@click.command("allow", epilog=ALLOW_EXAMPLES)
-@click.argument("actor")
-@for_option(required=True)
-@word_options
-@place_options
-@config_option
-@json_option
-def allow(
-    actor: str,
-    lasting_s: int,
-    reason: str,
-    owner: str | None,
-    bootstrap: str | None,
-    config_file: Path | None,
-    as_json: bool,
-) -> None:
+@on_actor("allow", ALLOW_EXAMPLES)
+def allow(asked: Asked) -> None:
     """Enforce nothing against ACTOR, nor against a network with it or an address in it, until the end.
 
     Nobody need have seen ACTOR yet. Findings and alerts go on. What is to hold for long belongs into [[allow]].
     """
-    override = override_of(OverrideKind.ALLOW, owner, reason, lasting_s, actor=actor_of(actor))
-    tell(operating(config_file, bootstrap).say(override), as_json=as_json)
+    asked.say(OverrideKind.ALLOW)

@@ -9,13 +9,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from schemas import topic
-from schemas.alert import ALERT_CODEC
-from schemas.block import BLOCK_CODEC
 from schemas.errors import UsageError
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
 from streams.offline.affected import Affected, affected
-from streams.offline.evidence import span_of, span_us, write
+from streams.offline.evidence import span_of, spans_us, write
 from streams.offline.told import Incident, Told, told_in
 from streams.settings import Settings
 
@@ -64,9 +61,10 @@ def incidents(
 ) -> None:
     """List incidents, or tell all of one; the beginning of its ID is enough.
 
-    With --affected or --evidence the request log is read again, from the incident's first sighting to its first block,
-    or to its last finding where there was none. The configuration must be that of the stream: its surfaces say what a
-    profile is.
+    With --affected or --evidence the request log is read again, from the incident's first sighting to its last block,
+    or beyond where that has ended within the incident; to its last finding where there was none. Times in which a block
+    stood are left out, and what the log has as served in them is counted. The configuration must be that of the
+    stream: its surfaces say what a profile is.
     """
     settings = effective(config_file)
     if incident is None:
@@ -80,7 +78,7 @@ def incidents(
     if not (wants_members or evidence is not None):
         _tell([one], as_json=as_json)
         return
-    found = affected(logs, settings, one.latest.actor, *span_us(span_of(one.alerts, one.blocks)))
+    found = affected(logs, settings, one.latest.actor, spans_us(span_of(one.alerts, one.blocks)))
     if evidence is not None:
         write(evidence, one.alerts, one.blocks, found, settings)
     if wants_members:
@@ -108,15 +106,12 @@ def _told(settings: Settings, bootstrap: str | None, directory: Path | None) -> 
     if directory is not None:
         return told_in(directory)
     # Kafka's client takes a while to import.
-    from streams.live.access import name_of
-    from streams.live.topics import partitions
-    from streams.live.whole_topic import records
+    from streams.live.decided import decisions
 
-    kafka = kafka_at(settings, bootstrap)
-    names = [name_of(each, settings) for each in (topic.ALERTS, topic.BLOCKS)]
-    counts = partitions(kafka, names)
-    values = [[record.value for record in records(kafka, name, counts[name]) if record.value] for name in names]
-    return Told(map(ALERT_CODEC.decode, values[0]), map(BLOCK_CODEC.decode, values[1]))
+    found = decisions(settings, kafka_at(settings, bootstrap))
+    if found.remark:
+        click.echo(printable(found.remark), err=True)
+    return Told(found.alerts, found.blocks)
 
 
 def _list(found: Sequence[Incident], *, as_json: bool) -> None:
@@ -198,3 +193,9 @@ def _members(found: Affected, *, as_json: bool) -> None:
         f"{statement.unreadable} unreadable; the log, {statement.log_begins} to {statement.log_ends}, {covers}",
         err=True,
     )
+    if statement.served_while_blocked:
+        click.echo(
+            f"{statement.served_while_blocked} more responses stand in the log as served while a block stood: "
+            "their members are not among these",
+            err=True,
+        )

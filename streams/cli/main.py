@@ -62,6 +62,7 @@ COMMANDS: Final = {
     "sigma": Entry("streams.cli.sigma:sigma", "Read limits from Sigma correlation rules."),
     "incidents": Entry("streams.cli.incidents:incidents", "List incidents, or tell all of one."),
     "explain": Entry("streams.cli.incidents:explain", "Tell all that was found of an actor."),
+    "collectors": Entry("streams.cli.collectors:collectors", "Tell what authorised collectors took, for an auditor."),
     "simulate": Entry("streams.cli.simulate:simulate", "Write a labelled synthetic day."),
     "model": Entry("streams.cli.model:model", "Say what was learned, and what cannot be seen yet."),
     "config": Entry("streams.cli.config:config", "Check a configuration, or show the effective one."),

@@ -50,6 +50,7 @@ Examples:
 )
 @click.option("--configs", metavar="FILE|kafka", help="Published configurations, each in force from its point on.")
 @click.option("--no-enforce", is_flag=True, help="Blocks deny nothing: later requests are judged as recorded.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes at most.  [default: 2, if the inputs are large]")
 @json_option
 def replay(
     inputs: tuple[str, ...],
@@ -63,6 +64,7 @@ def replay(
     overrides_file: Path | None,
     configs: str | None,
     no_enforce: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Judge recorded requests and write alerts, blocks, incidents and a report into DIR.
@@ -89,6 +91,7 @@ def replay(
             show_bad=show_bad,
             overrides=() if overrides_file is None else read_overrides(overrides_file),
             configs=_published(configs, kafka),
+            apart=False if jobs == 1 else None,
         )
     write(done, out)
     if as_json:

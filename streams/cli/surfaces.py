@@ -4,14 +4,19 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
+from rich.table import Table
 
 from streams.cli.option import config_option, effective, json_option, print_json
-from streams.offline.surfaces import learn, toml_of
+from streams.surfaces.sets import SETS
+from streams.toml import toml_of_surfaces
 
 EXAMPLES = """\b
 Examples:
   weir surfaces learn access.log
   weir surfaces learn access.log.1.gz access.log > surfaces.toml
+  weir surfaces list
+  weir surfaces list forums
 """
 
 
@@ -29,6 +34,8 @@ def learn_(files: tuple[Path, ...], config_file: Path | None, as_json: bool) -> 
 
     What no name says of that it shows people stands in a comment: a log cannot tell a member from a product.
     """
+    from streams.offline.surfaces import learn, toml_of
+
     learned = learn(files, effective(config_file).input)
     if as_json:
         print_json({"proposals": msgspec.to_builtins(learned.proposals), "requests": learned.requests})
@@ -40,3 +47,23 @@ def learn_(files: tuple[Path, ...], config_file: Path | None, as_json: bool) -> 
             err=True,
         )
     return 0 if learned.proposals else 1
+
+
+@surfaces.command("list", epilog=EXAMPLES)
+@click.argument("name", required=False, type=click.Choice(list(SETS)), metavar="[SET]")
+@json_option
+def list_(name: str | None, as_json: bool) -> None:
+    """List the ready sets that [surface_sets] can use, or print one as TOML to take and change."""
+    named = {each: one for each, one in SETS.items() if name in (None, each)}
+    if as_json:
+        print_json(
+            {each: {"fits": one.fits, "surfaces": msgspec.to_builtins(one.surfaces)} for each, one in named.items()}
+        )
+    elif name is not None:
+        for one in named.values():
+            click.echo(f"# {one.fits}\n{toml_of_surfaces(one.surfaces)}", nl=False)
+    else:
+        table = Table("set", "surfaces", "fits", box=None)
+        for each, one in named.items():
+            table.add_row(each, str(len(one.surfaces)), one.fits)
+        Console().print(table)

@@ -75,7 +75,9 @@ ROLES: Final[Mapping[str, Mapping[Topic | None, tuple[Operation, ...]]]] = {
         catalogue.BLOCKS: (*SEEING, "READ", "WRITE"),
         # `weir incidents`, `weir explain`.
         catalogue.ALERTS: (*SEEING, "READ"),
-        catalogue.AUDIT: (*SEEING, "WRITE"),
+        # `weir collectors`.
+        catalogue.ACTIVITY: (*SEEING, "READ"),
+        catalogue.AUDIT: (*SEEING, "READ", "WRITE"),
     },
     # `weir topics create`.
     "administrator": dict.fromkeys((*catalogue.CATALOGUE, *catalogue.FORMATS.values()), ("CREATE", *SEEING)),

@@ -1,9 +1,11 @@
 """The Faust app of a worker: its settings, its stages, what they share."""
 
-from collections.abc import Collection
-from typing import Final, NamedTuple
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import faust
+from msgspec.structs import replace
 
 from schemas import topic
 from schemas.errors import TransportError
@@ -11,6 +13,7 @@ from schemas.model import MODEL_CODEC, ModelDelta
 from streams import config
 from streams.clock import Clock, wall_clock_us
 from streams.config_file import Loaded
+from streams.enrichment import LOOK_S as LISTS_S
 from streams.live import access, topics
 from streams.live.assessing import Assessing
 from streams.live.auditing import Auditing, worker_name
@@ -26,9 +29,11 @@ from streams.live.sending import Sender
 from streams.live.tally import Tally
 from streams.live.topic_feed import TopicFeed
 from streams.live.transport import FetchOptions, configure, register, stop_process
+from streams.metrics import ROBOT_LIST_MADE, Metrics
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.model.models import Models
-from streams.settings import KafkaSettings, Settings
+from streams.robots import RobotLists
+from streams.settings import Bot, KafkaSettings, Settings
 
 STAGES: Final = ("observe", "assess")
 TELL_S: Final = 10.0
@@ -78,15 +83,17 @@ def build(
         TransportError: the broker cannot be reached, or a topic is missing.
     """
     access.require(settings, stages)
+    lists = RobotLists(settings.bots, clock)
+    settings = replace(settings, bots=lists.bots)
     partitions = _partitions(settings, stages)
     app, tally = _app(settings.kafka, partitions), Tally()
     condition = Condition(worker_name(), config.revision(settings))
     reads = {"observe": settings.input.topic, "assess": access.name_of(topic.ACTIVITY, settings)}
     measuring = Measuring(app, tally, condition, {reads[stage]: stage for stage in stages}, clock)
-    sender, revising = Sender(app, settings.kafka.prefix), None
+    sender, observing, revising = Sender(app, settings.kafka.prefix), None, None
     auditing = Auditing(sender, condition, tally, settings.policy.lag_max_s, clock)
     if "observe" in stages:
-        measuring.observing = Observing(app, settings, partitions.activity, tally)
+        measuring.observing = observing = Observing(app, settings, partitions.activity, tally)
         auditing.held = measuring.observing.held.__len__
     if "assess" in stages:
         revising = Revising(settings, standing(settings.kafka), partitions.config, clock)
@@ -111,9 +118,39 @@ def build(
         except Exception as error:  # noqa: BLE001 - nothing would be reloaded any more
             stop_process(error, "reloading")
 
+    if lists:
+        told: tuple[Knows | None, ...] = observing, revising.timeline if revising is not None else None
+        follow(app, lists, measuring.metrics, [one for one in told if one is not None])
     app.timer(TELL_S, on_leader=False)(tell)
     app.timer(LOOK_S, on_leader=False)(look)
     return Built(app, measuring, reloading)
+
+
+class Knows(Protocol):
+    """Goes by the robots that it was told of last."""
+
+    def know(self, bots: tuple[Bot, ...]) -> None:
+        """Go by these from now on."""
+
+
+def follow(
+    app: faust.App, lists: RobotLists, page: Metrics, told: Sequence[Knows]
+) -> Callable[[], Coroutine[None, None, None]]:
+    """Take in lists of robots as they change; returns what looks whether they have."""
+
+    def say() -> None:
+        for name, made_s in lists.made_s.items():
+            page.put(ROBOT_LIST_MADE, made_s, name)
+
+    async def look() -> None:
+        if await asyncio.to_thread(lists.refresh):
+            for one in told:
+                one.know(lists.bots)
+            say()
+
+    say()
+    app.timer(LISTS_S, on_leader=False)(look)
+    return look
 
 
 def _partitions(settings: Settings, stages: Collection[str]) -> Partitions:

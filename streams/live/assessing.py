@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
@@ -27,10 +26,10 @@ from streams.live.checkpoint.reading import StateReader
 from streams.live.decision_log import tell
 from streams.live.figures import Figures, figures
 from streams.live.overriding import Overriding
-from streams.live.owned import Owned, Restorer, count_below
+from streams.live.owned import Owned, Restorer, parted
 from streams.live.revising import Revising
 from streams.live.sending import Outgoing, Sender
-from streams.live.tally import Tally
+from streams.live.tally import Tally, counted
 from streams.live.topic_feed import TopicFeed
 from streams.live.transport import (
     Assigned,
@@ -42,6 +41,7 @@ from streams.live.transport import (
     partition_states,
     stop_process,
 )
+from streams.live.turns import Turns
 from streams.outputs.cloudevents import audit_record, record_of
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.outcome import Outcome
@@ -87,6 +87,7 @@ class Assessing:
         self._revising = revising
         self._sender = Sender(app, kafka.prefix)
         self._owned: dict[int, Owned] = {}
+        self._turns = Turns()
         self._busy = asyncio.Lock()
         # Kernels run without the interpreter's lock: beside them the loop reads, observes and sends.
         self._judging = ThreadPoolExecutor(1, thread_name_prefix=STAGE)
@@ -100,18 +101,18 @@ class Assessing:
         self._name = kafka.prefix + topic.ACTIVITY.name
         self._restorer = Restorer(new_assessor, self._sender, settings, models.partitions, self._judging)
         self.topic = batch_topic(app, self._name, options)
-        if self._interval_s:
-            on_last_call(app, self.last_call)
+        on_last_call(app, self.last_call)
         app.agent(self.topic, name=f"weir-{STAGE}")(self.run)
 
     async def run(self, stream: StreamT[Batch]) -> None:
-        """Judge batch after batch; a bug stops the process before the acknowledgement."""
+        """Have batch after batch judged; a bug stops the process before the acknowledgement."""
         try:
             if self._stream is None:
                 await self._app.add_runtime_dependency(self._overriding.feed)
                 await self._app.add_runtime_dependency(self._revising.feed)
                 await self._app.add_runtime_dependency(self._feed)
                 # The feed is what stops first: nothing is judged any more when the producer stops.
+                self._feed.add_future(self._take_turns())
                 self._feed.add_future(self._retry())
                 self._feed.add_future(self._overrule())
                 if self._interval_s:
@@ -121,9 +122,19 @@ class Assessing:
             await self._overriding.feed.caught_up.wait()
             await self._revising.feed.caught_up.wait()
             async for event in cast("Stream[Batch]", stream).noack().events():
-                async with self._busy:
-                    await self._take(event)
+                await self._turns.put(event)
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the batch and go on
+            stop_process(error, STAGE)
+
+    async def _take_turns(self) -> None:
+        """Judge what waits, partition after partition; what was decided travels meanwhile."""
+        try:
+            while True:
+                events = await self._turns.take()
+                async with self._busy:
+                    await self._take(events)
+                self._turns.took(cast(Batch, events[0].value).partition)
+        except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
 
     async def _retry(self) -> None:
@@ -142,7 +153,7 @@ class Assessing:
                     for owned in [owned for owned in self._owned.values() if owned.due_since is not None]:
                         if self._may_move(owned):
                             await self._advance(owned, (), silent=owned.upto <= owned.silent_below)
-                            await self._acknowledge(owned)
+                            self._acknowledge(owned)
         except Exception as error:  # noqa: BLE001 - the task would end in silence
             stop_process(error, STAGE)
 
@@ -157,7 +168,7 @@ class Assessing:
                     for owned in list(self._owned.values()):
                         if self._may_move(owned) and owned.is_rebuilt and owned.assessor.overdue(self._clock()):
                             await self._advance(owned, (), silent=False)
-                            await self._acknowledge(owned)
+                            self._acknowledge(owned)
         except Exception as error:  # noqa: BLE001 - overrides would have no effect any more
             stop_process(error, f"{STAGE}, overrides")
 
@@ -174,6 +185,10 @@ class Assessing:
         """End of the newest epoch of the model that all partitions have told; None before the first."""
         complete = self._models.complete
         return None if complete < 0 else (complete + 1) * self._epoch_us
+
+    def first_waiting(self, partition: int) -> int | None:
+        """Where what waits to be judged of a partition begins; None where nothing waits."""
+        return self._turns.first(partition, self._app.consumer_generation_id)
 
     def behind(self) -> str:
         """What has not been read yet that it must know, in words; empty when all has."""
@@ -192,24 +207,29 @@ class Assessing:
     def _is_current(self, generation: int | None) -> bool:
         return generation == self._app.consumer_generation_id
 
-    async def _take(self, event: EventT[Batch]) -> None:
-        batch = cast(Batch, event.value)
-        owned = self._own(batch, event.message)
+    async def _take(self, events: Sequence[EventT[Batch]]) -> None:
+        """Judge batches of one partition that follow each other, at once."""
+        events = [event for event in events if self._is_current(event.message.generation_id)]
+        owned = self._own(cast(Batch, events[0].value), events[0].message) if events else None
         if owned is None or owned.torn:
             return
         if owned.closed:
-            # No commit goes beyond the last checkpoint: it is the next owner's. But Faust would wait for it.
-            await self._acknowledge_one(event)
+            # No commit goes beyond the last checkpoint, if there are any: it is the next owner's.
+            if self._interval_s:
+                await self._acknowledge_all(events)
             return
-        owned.waiting.append(event)
-        sent_before = count_below(batch, owned.silent_below)
-        for part, silent in ((batch.values[:sent_before], True), (batch.values[sent_before:], False)):
-            if part:
-                await self._advance(owned, part, silent=silent)
-        if not len(batch):
-            await self._advance(owned, (), silent=batch.hi <= owned.silent_below)
-        owned.upto = batch.hi
-        await self._acknowledge(owned)
+        await owned.arrivals.room()
+        owned.waiting += events
+        batches = [cast(Batch, event.value) for event in events]
+        before, after = parted(batches, owned.silent_below)
+        for batch in batches:
+            cast("list[bytes | None]", batch.values).clear()  # what waits for a model or the broker takes no room
+        if before:
+            await self._advance(owned, before, silent=True)
+        if after or not before:
+            await self._advance(owned, after, silent=batches[-1].hi <= owned.silent_below)
+        owned.upto = batches[-1].hi
+        self._acknowledge(owned)
 
     def _judge(
         self, owned: Owned, values: Sequence[bytes | None], learned: Sequence[ModelDelta], silent: bool
@@ -217,24 +237,18 @@ class Assessing:
         """What the one thread does that touches assessors and models."""
         for delta in learned:
             self._models.add(delta)
-        assessor, release = owned.assessor, owned.assessor.release
-        late, duplicates, judged = release.late, release.duplicates, assessor.judged
-        turnover, caution = replace(assessor.bounds.turnover), assessor.caution()
+        assessor, before = owned.assessor, counted(owned.assessor)
         for value in values:
             assessor.accept(decode(value or b""))
-        impatient = self._impatient(owned)
+        impatient = owned.due_since is not None and time.monotonic() - owned.due_since > self._patience_s
         assessor.heed(not silent)
         outcome = assessor.advance(self._clock, impatient=impatient)
         if owned.is_rebuilt:
             outcome.overruled = assessor.overrule(self._clock())
-        if assessor.judged > judged and owned.upto >= owned.silent_below:
+        if assessor.judged > before.judged and owned.upto >= owned.silent_below:
             self._tally.reached(outcome.reached_us, self._clock(), impatient=impatient)
         self._forget_models()
-        self._tally.judged += assessor.judged - judged
-        self._tally.late += release.late - late
-        self._tally.duplicates += release.duplicates - duplicates
-        self._tally.turnover.add(assessor.bounds.turnover, turnover)
-        self._tally.warned(caution, assessor.caution())
+        self._tally.advanced(before, counted(assessor))
         return outcome
 
     def _forget_models(self) -> None:
@@ -252,9 +266,9 @@ class Assessing:
         if owned is not None and owned.generation == generation:
             return owned
         log.info("partition %d: reading from %d, silent below %d", batch.partition, batch.lo, state.committed)
-        self._owned = {number: kept for number, kept in self._owned.items() if kept.generation == generation}
+        kept = {number: one for number, one in self._owned.items() if one.generation == generation}
         owned = Owned(self._new_assessor(batch.partition), generation, state.committed)
-        self._owned[batch.partition] = owned
+        self._owned = {**kept, batch.partition: owned}
         return owned
 
     async def begin(self, assigned: Sequence[Assigned]) -> Mapping[int, Beginning]:
@@ -311,6 +325,8 @@ class Assessing:
                 snapshot = await loop.run_in_executor(
                     self._judging, partial(take, owned.assessor, everything=everything)
                 )
+            if not await owned.arrivals.wait():
+                return  # it holds what the broker does not: whoever goes on from it would never say that
             manifest = await series.write(mark[0], snapshot.names, encode(snapshot), self._encoding)
             owned.kept, owned.kept_s = mark, began_s
             self._tally.kept(series.written_bytes - before_bytes, time.monotonic() - began_s)
@@ -327,6 +343,7 @@ class Assessing:
             async with asyncio.timeout(LAST_SHARE * self._kafka.session_timeout_ms / 1000):
                 for partition, one in owned.items():
                     await self._checkpoint(partition, one)
+                    await one.arrivals.wait()
         except TimeoutError:
             late = [number for number, one in owned.items() if one.mark != one.kept]
             log.warning(
@@ -345,29 +362,26 @@ class Assessing:
             self._tally.worked(STAGE, time.monotonic() - began_s)
         owned.moves += bool(values or outcome.decisions or outcome.deltas or owned.assessor.judged > judged)
         owned.moves += bool(outcome.overruled)
-        await self._send(outcome, silent=silent)
-        if outcome.settled:
-            owned.due_since = None
-        elif owned.due_since is None:
-            owned.due_since = time.monotonic()
+        await self._send(owned, outcome, silent=silent)
+        owned.due_since = None if outcome.settled else owned.due_since or time.monotonic()
         owned.torn = False
 
-    async def _acknowledge(self, owned: Owned) -> None:
-        """What has been judged, unless some of it waits for its model."""
+    def _acknowledge(self, owned: Owned) -> None:
+        """What has been judged, once all that came of it has arrived; not while some of it waits for its model."""
         if owned.due_since is None:
             owned.settled = owned.upto
-            while owned.waiting:
-                await self._acknowledge_one(owned.waiting.popleft())
+            events, owned.waiting = owned.waiting, []
+            owned.arrivals.add((), partial(self._acknowledge_all, events))
 
-    async def _acknowledge_one(self, event: EventT[Batch]) -> None:
+    async def _acknowledge_all(self, events: Sequence[EventT[Batch]]) -> None:
         if self._stream is not None:
-            await self._stream.ack(event)
+            for event in events:
+                await self._stream.ack(event)
 
-    def _impatient(self, owned: Owned) -> bool:
-        return owned.due_since is not None and time.monotonic() - owned.due_since > self._patience_s
-
-    async def _send(self, outcome: Outcome, *, silent: bool) -> None:
-        records = [self._delta(delta) for delta in outcome.deltas if not self._known(delta)]
+    async def _send(self, owned: Owned, outcome: Outcome, *, silent: bool) -> None:
+        """Hand over to the producer what came of an advance."""
+        deltas = [delta for delta in outcome.deltas if not self._models.has(delta.epoch, delta.partition)]
+        records = [Outgoing(topic.MODEL.name, one.key.encode(), MODEL_CODEC.encode(one), partition=0) for one in deltas]
         decisions: list[Decision] = []
         decided_us = self._clock()
         if not silent:
@@ -378,13 +392,8 @@ class Assessing:
         decisions += outcome.overruled
         records += [Outgoing(*record_of(decision, decided_us)) for decision in decisions]
         if records:
-            await self._sender.send(records)
+            owned.arrivals.add(await self._sender.begin(records), partial(self._sent, decisions))
+
+    async def _sent(self, decisions: Sequence[Decision]) -> None:
         self._tally.sent(decisions, self._clock())
         tell(decisions)
-
-    def _known(self, delta: ModelDelta) -> bool:
-        return self._models.has(delta.epoch, delta.partition)
-
-    @staticmethod
-    def _delta(delta: ModelDelta) -> Outgoing:
-        return Outgoing(topic.MODEL.name, delta.key.encode(), MODEL_CODEC.encode(delta), partition=0)

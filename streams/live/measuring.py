@@ -5,7 +5,7 @@ Nothing is measured while batches are in work: all this is asked for when somebo
 
 import asyncio
 from collections.abc import Iterable, Sized
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Final, Protocol
 
@@ -54,6 +54,9 @@ class Assesses(Protocol):
     async def figures(self) -> Figures:
         """What its partitions hold."""
 
+    def first_waiting(self, partition: int) -> int | None:
+        """Where what waits to be judged of a partition begins; None where nothing waits."""
+
 
 class Measuring:
     """Of one worker."""
@@ -93,7 +96,16 @@ class Measuring:
     def _states(self) -> States:
         if not self._app.rebalancing_count:
             return {}
-        return {(self._stages[tp.topic], tp.partition): state for tp, state in partition_states(self._app).items()}
+        states = partition_states(self._app)
+        found = {(self._stages[tp.topic], tp.partition): state for tp, state in states.items()}
+        return {key: self._judged(*key, state) for key, state in found.items()}
+
+    def _judged(self, stage: str, partition: int, state: PartitionState) -> PartitionState:
+        # What waits for its turn has been taken by the agent, and yet nobody has looked at it.
+        first = None
+        if self.assessing is not None and stage == "assess" and state.position is not None:
+            first = self.assessing.first_waiting(partition)
+        return state if first is None else replace(state, position=first)
 
     async def copy(self) -> None:
         """Put everything on the page that is counted elsewhere."""

@@ -1,8 +1,8 @@
 """The observe stage on Kafka: batches of request events in, sightings and dead letters out.
 
 A batch is acknowledged when the broker has every record that came of it, and every activity partition has been told
-that it is done: those without a sighting in the next round (`rounds.py`). A few batches are on their way at a time, so
-that the next one is decoded while the last ones travel.
+that it is done: those without a sighting in the next round (`rounds.py`). The next batch is decoded while the last ones
+travel.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from schemas.dead_letter import headers_for
 from schemas.errors import FloodError, RecordError
 from streams.enrichment import LOOK_S, enrichment_of
 from streams.live.holding import Holding
+from streams.live.room import Room
 from streams.live.rounds import Rounds
 from streams.live.sending import Outgoing, Sender
 from streams.live.tally import Tally
@@ -26,13 +27,17 @@ from streams.live.transport import TopicOptions, batch_topic, partition_states, 
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.flood import Flood, Source
 from streams.pipeline.observe.observer import Observed, Observer
-from streams.settings import Settings
+from streams.settings import Bot, Settings
 
 log = logging.getLogger(__name__)
 
 STAGE: Final = "observe"
-IN_FLIGHT: Final = 4
-"""Batches that wait for the broker at a time."""
+IN_FLIGHT_BYTES: Final = 8_000_000
+"""Of batches that wait for the broker at a time.
+
+By size, not by number: under load a fetch holds a small batch of each partition, and the next one is not made before
+all of them are taken.
+"""
 MESSAGE_BYTES: Final = 4 << 20
 """A batch that would make a larger message is observed in halves: broker and producer refuse what is too large."""
 LOOKS: Final = 5
@@ -56,7 +61,7 @@ class Observing:
         )
         self._sender = Sender(app, settings.kafka.prefix)
         self._rounds = Rounds(app, self._sender, destinations)
-        self._free = asyncio.Semaphore(IN_FLIGHT)
+        self._room = Room(IN_FLIGHT_BYTES)
         self._settling: set[asyncio.Task[None]] = set()
         self._in_hand: TP | None = None
         self._dead_letters = settings.dead_letters
@@ -74,6 +79,10 @@ class Observing:
         app.timer(settings.dead_letters.retry_s, on_leader=False)(self._try_held)
         if self._enrichment is not None:
             app.timer(LOOK_S, on_leader=False)(self._look_at_files)
+
+    def know(self, bots: Sequence[Bot]) -> None:
+        """Go by other robots from the next batch on."""
+        self._observer.know(bots)
 
     async def _look_at_files(self) -> None:
         if self._enrichment is not None:
@@ -94,20 +103,21 @@ class Observing:
 
     async def _begin(self, event: EventT[Batch]) -> bool:
         """Take a batch on its way; False when its partition is held instead."""
-        await self._free.acquire()
+        nbytes = cast(Batch, event.value).nbytes
+        await self._room.take(nbytes)
         try:
             async with self._rounds.turn:
                 if event.message.generation_id != self._app.consumer_generation_id:
-                    self._free.release()  # its partition went while it waited: it is read again
+                    self._room.leave(nbytes)  # its partition went while it waited: it is read again
                     return True
                 serial, sent = await self._send(event)
         except FloodError as error:
-            self._free.release()
+            self._room.leave(nbytes)
             if self._dead_letters.on_flood == "stop":
                 raise
             self.held.hold(event, error)
             return False
-        task = asyncio.create_task(self._settle(serial, sent))
+        task = asyncio.create_task(self._settle(serial, sent, nbytes))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         self._rounds.soon()
@@ -166,13 +176,13 @@ class Observing:
         self._rounds.telling.take(*covered, [partition for partition, _ in messages])
         return [Outgoing(topic.ACTIVITY.name, None, message, partition=partition) for partition, message in messages]
 
-    async def _settle(self, serial: int, sent: Sequence[asyncio.Future[object]]) -> None:
+    async def _settle(self, serial: int, sent: Sequence[asyncio.Future[object]], nbytes: int) -> None:
         try:
             await self._rounds.settle(serial, sent)
         except Exception as error:  # noqa: BLE001 - a record that was not sent must be read again
             stop_process(error, f"{STAGE}, sending")
         finally:
-            self._free.release()
+            self._room.leave(nbytes)
 
     async def tell_idle(self) -> None:
         """Look at all source partitions and have assess told which of them are idle: at once, then hourly."""

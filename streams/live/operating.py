@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas import topic
 from schemas.actor import Actor, Scope
+from schemas.alert import ALERT_CODEC
 from schemas.audit import Audit, AuditKind, Change, ChangeOf
 from schemas.block import Action, Block, BlockMode, BlockStatus, decode_block
 from schemas.errors import RecordError, UsageError
@@ -27,7 +28,7 @@ from streams.live.topics import partitions
 from streams.live.whole_topic import last_values, refusals
 from streams.outputs.cloudevents import Record, audit_record, override_end, override_record, record_of
 from streams.pipeline.policy.exemption import touches
-from streams.pipeline.policy.overrides import ADDRESSED, Overrides
+from streams.pipeline.policy.overrides import ADDRESSED, SPARING, Overrides
 from streams.pipeline.policy.overruling import block_of, reason_of, taken_back
 from streams.settings import KafkaSettings, Settings
 
@@ -140,16 +141,35 @@ class Operating:
         # What a worker decides after this look it takes back itself, once it reads the override.
         standing = self.standing()
         self._place.send([override_record(override)])
-        gone = [taken_back(block, override, now_us) for block in standing.values() if is_against(override, block)]
+        meant = {key for key, block in standing.items() if is_against(override, block)}
+        meant |= self._in_its_place(override, standing)
+        gone = [taken_back(block, override, now_us) for key, block in standing.items() if key in meant]
         known.take(override.key, override)
         # An operator's block that gave way to what is taken back now is in force again.
-        meant = {block.actor.key for block in gone} | {override.key}
-        made = [block_of(order, self._revision) for order in known.orders(now_us) if order.key in meant]
+        made = [
+            block_of(order, self._revision) for order in known.orders(now_us) if order.key in meant | {override.key}
+        ]
         self._place.send([record_of(block, 0) for block in (*gone, *made)])
         done = Done(override, replaced, standing, gone, made)
         before = "" if replaced is None else described(replaced)
         self._tell(override, Told(override.owner, override.reason, before, _after(done)))
         return done
+
+    def _in_its_place(self, override: Override, standing: Mapping[str, Block]) -> set[str]:
+        """Sessions that were blocked in place of the account that is spared: their incidents are the account's.
+
+        In the state of a watch nothing: who tells enforcers there is the watch, which takes them back by itself.
+        """
+        account = override.actor
+        if override.kind not in SPARING or account is None or account.scope != Scope.ACCOUNT.label:
+            return set()
+        sessions = [one for one in standing.values() if one.actor.scope == Scope.SESSION.label and one.detectors]
+        asked = {block.incident for block in sessions}
+        if not asked:
+            return set()
+        told = {incident: value for incident, value in self._place.last(topic.ALERTS) if incident in asked}
+        own = {incident for incident, value in told.items() if _is_on(value, account)}
+        return {block.actor.key for block in sessions if block.incident in own}
 
     def end(self, key: str, owner: str, reason: str) -> Done | None:
         """Take an override back before its end; None where there is none under the key. Raises as `say`.
@@ -225,6 +245,13 @@ def is_against(override: Override, block: Block) -> bool:
     if override.kind is OverrideKind.REVOKE:
         return bool(block.detectors) and block.config == override.config
     return override.kind is not OverrideKind.BLOCK and override.actor == block.actor
+
+
+def _is_on(alert: bytes, actor: Actor) -> bool:
+    try:
+        return ALERT_CODEC.decode(alert).actor == actor
+    except RecordError:
+        return False
 
 
 def touching(actor: Actor, blocks: Iterable[Block]) -> list[Block]:

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from faust.types import EventT
 from schemas import topic
 from schemas.errors import StopError, TransportError
 from streams.live import topics
+from streams.live.arrivals import Arrivals
 from streams.live.checkpoint.manifest import Lineage, Owner
 from streams.live.checkpoint.reading import Found, StateReader
 from streams.live.checkpoint.restoring import restored_from
@@ -54,10 +54,12 @@ class Owned:
     checkpoint_due_s: float = 0.0
     """When the next one is due, by the monotonic clock."""
     torn: bool = False
-    """What was decided is not sent yet, or never will be: such a state must not be kept."""
+    """What was decided is not with the producer yet, or never will be: such a state must not be kept."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """What was decided and the broker does not have yet, and the acknowledgements that wait for it."""
     closed: bool = False
     """The partition is about to go: nothing more is judged."""
-    waiting: deque[EventT[Batch]] = field(default_factory=deque)
+    waiting: list[EventT[Batch]] = field(default_factory=list)
     """Batches that may hold sightings whose model is still due: not acknowledged."""
     due_since: float | None = None
     """When the oldest of them began to wait, by the monotonic clock."""
@@ -158,6 +160,17 @@ class Restorer:
                 f"topic {self._names.activity} has {now} partitions and had {before}: actors would be parted from "
                 "their state; begin with new topics of activity and state, or go back"
             )
+
+
+def parted(batches: Sequence[Batch], offset: int) -> tuple[list[bytes | None], list[bytes | None]]:
+    """Records of ``batches``, which follow each other: those below ``offset``, and the others."""
+    before: list[bytes | None] = []
+    after: list[bytes | None] = []
+    for batch in batches:
+        count = count_below(batch, offset)
+        before += batch.values[:count]
+        after += batch.values[count:]
+    return before, after
 
 
 def count_below(batch: Batch, offset: int) -> int:

@@ -3,7 +3,8 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
+from typing import NamedTuple
 
 from schemas.alert import Alert, AlertStatus
 from schemas.block import Block, BlockStatus
@@ -21,6 +22,7 @@ from streams.metrics import (
     WORKER,
     Metrics,
 )
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.bounds import Turnover
 from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.observe.observer import Counts
@@ -28,6 +30,22 @@ from streams.pipeline.observe.reading import Dead, about
 from streams.pipeline.policy.decide import Decision
 
 log = logging.getLogger(__name__)
+
+
+class Counted(NamedTuple):
+    """What an assessor has counted so far."""
+
+    judged: int
+    late: int
+    duplicates: int
+    turnover: Turnover
+    caution: Mapping[str, int]
+
+
+def counted(assessor: Assessor) -> Counted:
+    """By now."""
+    release, turnover = assessor.release, replace(assessor.bounds.turnover)
+    return Counted(assessor.judged, release.late, release.duplicates, turnover, assessor.caution())
 
 
 @dataclass(slots=True)
@@ -67,9 +85,13 @@ class Tally:
         """Note what is wrong with the dead letters of one batch."""
         self.dead_about.update(map(about, dead))
 
-    def warned(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-        """Add what an assessor's `caution` has risen by."""
-        self.caution.update({reason: max(count - before[reason], 0) for reason, count in after.items()})
+    def advanced(self, before: Counted, after: Counted) -> None:
+        """Add what an assessor has counted in an advance."""
+        self.judged += after.judged - before.judged
+        self.late += after.late - before.late
+        self.duplicates += after.duplicates - before.duplicates
+        self.turnover.add(after.turnover, before.turnover)
+        self.caution.update({reason: max(count - before.caution[reason], 0) for reason, count in after.caution.items()})
 
     def reached(self, event_us: int | None, now_us: int, *, impatient: bool) -> None:
         """Note up to which event time something was just judged, and whether by an older model than the one due."""

@@ -1,9 +1,10 @@
 """A topic from its beginning to where it ended at the first step, for commands that print what stands there."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
@@ -16,16 +17,23 @@ from streams.live.connection import failure, for_aiokafka, for_kafka_python
 from streams.live.topics import ANSWER_MS
 from streams.settings import KafkaSettings
 
+POLL_MS: Final = 500
+"""How often is looked whether a partition has come to its end without a record."""
 
-def records(kafka: KafkaSettings, name: str, partitions: int, since_ms: int = 0, **options: int) -> Iterator[Any]:
+
+def records(
+    kafka: KafkaSettings, name: str, partitions: int | Collection[int], since_ms: int = 0, **options: int
+) -> Iterator[Any]:
     """Every record, partition by partition in order; ``options`` are those of kafka-python's consumer.
 
-    With ``since_ms`` each partition is read from the first record that has that time, or a later one.
+    With ``since_ms`` each partition is read from the first record that has that time, or a later one. ``partitions`` is
+    how many there are, or which of them are wanted.
 
     Raises:
         TransportError: the broker cannot be reached or refuses.
     """
-    numbers = [TopicPartition(name, number) for number in range(partitions)]
+    wanted = range(partitions) if isinstance(partitions, int) else partitions
+    numbers = [TopicPartition(name, number) for number in wanted]
     with refusals(kafka):
         consumer = KafkaConsumer(
             **for_kafka_python(kafka), enable_auto_commit=False, auto_offset_reset="earliest", **options
@@ -36,12 +44,35 @@ def records(kafka: KafkaSettings, name: str, partitions: int, since_ms: int = 0,
             found_at = consumer.offsets_for_times(dict.fromkeys(numbers, since_ms)) if since_ms else {}
             for number, at in found_at.items():
                 consumer.seek(number, ends[number] if at is None else at.offset)
-            while any(consumer.position(number) < ends[number] for number in numbers):
-                polled = consumer.poll(timeout_ms=ANSWER_MS)
-                if not polled:
-                    raise TransportError(f"kafka {kafka.bootstrap}: no answer within {ANSWER_MS / 1000:g} s")
-                for found in polled.values():
-                    yield from found
+            yield from _up_to(kafka, consumer, ends)
+
+
+def _up_to(kafka: KafkaSettings, consumer: Any, ends: Mapping[Any, int]) -> Iterator[Any]:
+    """Records below ``ends``. What lies there may be no record, as at the end of a transaction, so positions count."""
+    at = {number: consumer.position(number) for number in ends}
+    heard_s = time.monotonic()
+    while any(at[number] < end for number, end in ends.items()):
+        polled = consumer.poll(timeout_ms=POLL_MS)
+        for found in polled.values():
+            # What somebody goes on writing must not keep us.
+            yield from (
+                record for record in found if record.offset < ends[TopicPartition(record.topic, record.partition)]
+            )
+        before, at = at, {number: consumer.position(number) for number in ends}
+        consumer.pause(*(number for number, end in ends.items() if at[number] >= end))
+        if polled or at != before:
+            heard_s = time.monotonic()
+        elif time.monotonic() > heard_s + ANSWER_MS / 1000:
+            raise TransportError(f"kafka {kafka.bootstrap}: no answer within {ANSWER_MS / 1000:g} s")
+
+
+def beginnings(kafka: KafkaSettings, name: str, partitions: Collection[int]) -> dict[int, int]:
+    """The first offset that each of these partitions still has; raises as `records`."""
+    numbers = [TopicPartition(name, number) for number in partitions]
+    with refusals(kafka):
+        consumer = KafkaConsumer(**for_kafka_python(kafka), enable_auto_commit=False)
+        with closing(consumer):
+            return {number.partition: offset for number, offset in consumer.beginning_offsets(numbers).items()}
 
 
 def last_values(kafka: KafkaSettings, name: str, partitions: int) -> dict[str, bytes | None]:

@@ -2,11 +2,12 @@
 
 import gc
 import logging
+import sys
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from faust import App, Worker
 
@@ -22,6 +23,13 @@ from streams.log import configure
 from streams.monitor import Monitor, opened
 from streams.pipeline.warm_up import warm_up
 from streams.settings import Settings
+
+SWITCH_S: Final = 0.001
+"""After so long a thread that wants to go on is let.
+
+The loop and the consumer's thread wait often, for a moment, beside one that judges without a pause: by Python's own
+5 ms each of these moments would last as long.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +52,7 @@ def run(settings: Settings, stages: Collection[str], log_level: str, loaded: Loa
         at_hangup(reloading)
         services = [] if at is None else [Listening(Monitor(measuring.metrics, measuring, reloading.reload), at)]
         warm_up(settings)
+        sys.setswitchinterval(SWITCH_S)
         # What is loaded by now stays: the collector need not look at it again, and batches make no cycles.
         gc.collect()
         gc.freeze()

@@ -169,7 +169,7 @@ class Board:
             subject = entry.change.subject if entry.change is not None else ""
             place = self._changes.setdefault(_key({**self._labels, **labels}), {})
             _keep(place, subject, Trouble(entry, at_us))
-        elif entry.kind is not AuditKind.CHANGED:
+        elif entry.kind in (AuditKind.DEGRADED, AuditKind.RECOVERED):
             _keep(self._workers, entry.who, Trouble(entry, at_us))
 
     def forget(self, now_us: int) -> None:

@@ -5,7 +5,8 @@ reads the log once more. Each row that a request gave the actor is found as obse
 the request whose hash the row has.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,9 @@ from streams.offline.reading import Recording, open_all, read_all
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
 from streams.pipeline.sightings import Sightings, decode
+from streams.robots import with_lists
 from streams.settings import Settings
+from streams.surfaces.setting import PROFILE, Surface
 
 SHOWN: Final = (Kind.VIEW, Kind.SEARCH, Kind.LOOKUP, Kind.LIST)
 
@@ -63,6 +66,8 @@ class Statement(msgspec.Struct):
     """Members of whom only the hash is known."""
     responses: int
     """Responses to the actor within the span that showed a profile."""
+    served_while_blocked: int
+    """The same while a block stood: an enforcer that did not know of it yet, or a log without enforcement."""
 
 
 @dataclass(slots=True)
@@ -87,15 +92,17 @@ class _Seen:
 @dataclass(slots=True)
 class _Search:
     actor: Actor
-    from_us: int
-    to_us: int
+    spans: Sequence[tuple[int, int]]
     reader: Reader
+    affixes: Collection[tuple[str, str]]
     seen: dict[int, _Seen] = field(default_factory=dict)
     requests: dict[tuple[int, int], bytes] = field(default_factory=dict)
     lines: int = 0
     unreadable: int = 0
     first_us: int | None = None
     last_us: int | None = None
+    apart: set[tuple[int, int]] = field(default_factory=set)
+    """Where the requests stand that were served between the spans."""
 
     def take(self, recording: Recording, batch: Batch, sightings: Sightings | None) -> None:
         self.lines += len(batch)
@@ -103,8 +110,14 @@ class _Search:
             return
         self._reach(sightings.time_us)
         rows = self._rows(sightings)
-        for row in rows.tolist():
+        time_us = sightings.time_us[rows]
+        within = np.zeros(len(rows), np.bool_)
+        for from_us, to_us in self.spans:
+            within |= (time_us >= from_us) & (time_us <= to_us)
+        for row in rows[within].tolist():
             self._note(recording, batch, sightings, row)
+        offsets = sightings.offset[rows[~within]].tolist()
+        self.apart.update((recording.partition, sightings.start + offset) for offset in offsets)
 
     def _reach(self, time_us: NDArray[np.int64]) -> None:
         earliest, latest = int(time_us.min()), int(time_us.max())
@@ -112,13 +125,13 @@ class _Search:
         self.last_us = latest if self.last_us is None else max(self.last_us, latest)
 
     def _rows(self, sightings: Sightings) -> NDArray[np.int64]:
-        """Rows that showed the actor a profile within the span."""
-        own = _indexes_of(sightings, self.actor)
+        """Rows that showed the actor a profile from the first span to the last."""
+        own = indexes_of(sightings, self.actor)
         if not own.size:
             return own
         time_us = sightings.time_us
         shown = np.isin(sightings.kind, SHOWN) & ((sightings.flags & Flag.MISS) == 0)
-        within = (time_us >= self.from_us) & (time_us <= self.to_us)
+        within = (time_us >= self.spans[0][0]) & (time_us <= self.spans[-1][1])
         return np.flatnonzero(np.isin(sightings.actor, own) & shown & within)
 
     def _note(self, recording: Recording, batch: Batch, sightings: Sightings, row: int) -> None:
@@ -138,18 +151,21 @@ class _Search:
 
     def _name(self, value: bytes, key: int) -> str | None:
         events = (part.event for part in self.reader.parts(value) if part.event is not None)
-        return next((name for event in events for name in ids_in(event) if hash_of(name) == key), None)
+        names = (name for event in events for name in ids_in(event, self.affixes))
+        return next((name for name in names if hash_of(name) == key), None)
 
 
-def affected(paths: Sequence[Path], settings: Settings, actor: Actor, from_us: int, to_us: int) -> Affected:
-    """Members whose profiles ``actor`` was shown in ``[from_us, to_us]``, by the logs at ``paths``.
+def affected(paths: Sequence[Path], settings: Settings, actor: Actor, spans: Sequence[tuple[int, int]]) -> Affected:
+    """Members whose profiles ``actor`` was shown within ``spans``, by the logs at ``paths``.
+
+    Spans are in us, in order, at least one, and hold both their ends.
 
     Raises:
         InputError: a log cannot be read.
     """
-    origins = enrichment_of(settings.enrich)
+    origins, settings = enrichment_of(settings.enrich), with_lists(settings)
     observer = Observer(settings.input, settings.surfaces, 1, settings.bots, settings.groups, origins)
-    search = _Search(actor, from_us, to_us, reader_of(settings.input))
+    search = _Search(actor, spans, reader_of(settings.input), affixes_of(settings.surfaces))
     recordings = open_all(paths)
     for recording, batch in read_all(recordings):
         observed = observer.observe(batch)
@@ -172,10 +188,11 @@ def _result(search: _Search, files: list[str]) -> Affected:
         unreadable=search.unreadable,
         log_begins=None if begins is None else format_time(begins),
         log_ends=None if ends is None else format_time(ends),
-        covers=begins is not None and ends is not None and begins <= search.from_us and ends >= search.to_us,
+        covers=begins is not None and ends is not None and begins <= search.spans[0][0] and ends >= search.spans[-1][1],
         members=len(members),
         unnamed=sum(member.profile is None for member in members),
         responses=len(search.requests),
+        served_while_blocked=len(search.apart - search.requests.keys()),
     )
     return Affected(statement, members, [value for _, value in sorted(search.requests.items())])
 
@@ -185,16 +202,28 @@ def hash_of(name: str) -> int:
     return xxhash.xxh64_intdigest(name.encode("utf-8", "surrogatepass"))
 
 
-def ids_in(event: RequestEvent) -> Iterator[str]:
+def affixes_of(surfaces: Sequence[Surface]) -> set[tuple[str, str]]:
+    """What stands before and after an id, in a segment of a path or in a value of a query."""
+    parts = [part for one in surfaces for part in re.split(r"[/?&]", one.path) if PROFILE in part]
+    parts += [part.partition("=")[2] for one in surfaces for part in one.path.partition("?")[2].split("&")]
+    halves = [part.partition(PROFILE) for part in parts]
+    return {(before, after) for before, _, after in halves}
+
+
+def ids_in(event: RequestEvent, affixes: Collection[tuple[str, str]] = frozenset({("", "")})) -> Iterator[str]:
     """All texts of a request that may be the id of a profile that it showed."""
     if event.target is not None:
         yield event.target
     yield from event.targets or ()
-    for segment in (event.path or "").split("/"):
-        yield unquote_to_bytes(segment).decode("utf-8", "replace")
+    values = [part.partition("=")[2].replace("+", " ") for part in re.split("[&;]", event.query or "")]
+    for part in [*(event.path or "").split("/"), *values]:
+        text = unquote_to_bytes(part).decode("utf-8", "replace")
+        for before, after in affixes:
+            if text.startswith(before) and text.endswith(after):
+                yield text[len(before) : len(text) - len(after)]
 
 
-def _indexes_of(sightings: Sightings, actor: Actor) -> NDArray[np.int64]:
+def indexes_of(sightings: Sightings, actor: Actor) -> NDArray[np.int64]:
     """Indexes of the actor among those of a message; a session id may stand under several accounts."""
     scope = next((one for one in Scope if one.label == actor.scope), None)
     if scope is None:

@@ -19,8 +19,8 @@ from typing import Final
 
 import msgspec
 
-from schemas.alert import Alert, AlertStatus
-from schemas.block import Action, Block, BlockMode
+from schemas.alert import ALERTS_FILE, Alert, AlertStatus
+from schemas.block import BLOCKS_FILE, Action, Block, BlockMode, BlockStatus
 from schemas.errors import UsageError
 from schemas.event_time import parse_time_us
 from schemas.exposure import Exposure
@@ -32,14 +32,25 @@ SUMS: Final = "SHA256SUMS"
 PACKAGES: Final = ("weir", "msgspec", "numba", "numpy", "xxhash")
 
 
+class Pause(msgspec.Struct):
+    """A time in which an enforced block stood, challenges and throttles left out."""
+
+    begins: str
+    ends: str
+    """Where it ended by itself, or was taken back."""
+
+
 class Span(msgspec.Struct):
     """Between which times the members are looked for."""
 
     begins: str
     """First sighting of the incident."""
     ends: str
-    """Its first enforced block, challenges and throttles left out; without one its last finding."""
+    """Where its last enforced block began; if that ended within the incident, the incident's last alert; without a
+    block its last finding."""
     blocked: bool
+    pauses: list[Pause] = []
+    """Left out within it: the actor was blocked, and may have been shown more afterwards."""
 
 
 class Summary(msgspec.Struct):
@@ -60,16 +71,35 @@ class Summary(msgspec.Struct):
 
 def span_of(alerts: Sequence[Alert], blocks: Sequence[Block]) -> Span:
     """The span of an incident, of which there is at least one alert."""
-    # Whoever passes a challenge is shown more: only a block ends what there is to tell.
-    enforced = [block.event_time for block in blocks if _denies(block)]
+    pauses = _pauses(blocks)
     last = max(alert.event_time for alert in alerts if alert.status is not AlertStatus.CLOSED or len(alerts) == 1)
-    ends = min(enforced) if enforced else last
-    return Span(min(alert.first_seen for alert in alerts), ends, bool(enforced))
+    begins = min(alert.first_seen for alert in alerts)
+    if not pauses:
+        return Span(begins, last, blocked=False)
+    told = max(alert.event_time for alert in alerts)
+    ends = told if told > pauses[-1].ends else pauses.pop().begins
+    return Span(begins, ends, True, pauses)
 
 
-def span_us(span: Span) -> tuple[int, int]:
-    """Its two ends in us; records have milliseconds, so the end is that of its own."""
-    return parse_time_us(span.begins), parse_time_us(span.ends) + 999
+def _pauses(blocks: Sequence[Block]) -> list[Pause]:
+    """When the actor was blocked, in order and apart from each other. Whoever passes a challenge is shown more."""
+    found: list[Pause] = []
+    for block in sorted(filter(_denies, blocks), key=lambda block: (block.event_time, block.decided_at)):
+        if block.status is not BlockStatus.ACTIVE:
+            if found:
+                found[-1].ends = min(found[-1].ends, max(found[-1].begins, block.decided_at))
+        elif found and block.event_time <= found[-1].ends:
+            found[-1].ends = max(found[-1].ends, block.until)
+        else:
+            found.append(Pause(block.event_time, block.until))
+    return found
+
+
+def spans_us(span: Span) -> list[tuple[int, int]]:
+    """Its parts between the pauses, in us, both ends included; records have ms, so an end is that of its own."""
+    begins = [span.begins, *(pause.ends for pause in span.pauses)]
+    ends = [*(pause.begins for pause in span.pauses), span.ends]
+    return [(parse_time_us(one), parse_time_us(other) + 999) for one, other in zip(begins, ends, strict=True)]
 
 
 def write(out: Path, alerts: Sequence[Alert], blocks: Sequence[Block], found: Affected, settings: Settings) -> None:
@@ -80,8 +110,8 @@ def write(out: Path, alerts: Sequence[Alert], blocks: Sequence[Block], found: Af
     """
     encoder = msgspec.json.Encoder(order="deterministic")
     files = {
-        "alerts.ndjson": encoder.encode_lines(alerts),
-        "blocks.ndjson": encoder.encode_lines(blocks),
+        ALERTS_FILE: encoder.encode_lines(alerts),
+        BLOCKS_FILE: encoder.encode_lines(blocks),
         "members.ndjson": encoder.encode_lines(found.members),
         "requests.log": b"".join(line + b"\n" for line in found.requests),
         "statement.json": _pretty(encoder.encode(_summary(alerts, blocks, found, settings))),

@@ -16,16 +16,15 @@ import numpy as np
 
 from schemas.errors import InputError
 from streams.inputs.table import Table, table_of
-from streams.offline.unpacking import DAMAGED, unpacked
+from streams.offline.lines import Lines
+from streams.offline.unpacking import unpacked
 from streams.pipeline.batch import Batch
 
 TOPIC: Final = "replay"
-BATCH_RECORDS: Final = 10_000
+BATCH_RECORDS: Final = 16_384
 KAFKA: Final = "kafka:"
 """How an input begins that is a topic and no file."""
 _BUFFER: Final = 1 << 20
-_LINE_MAX: Final = 1 << 26
-"""A longer line comes in pieces, which are no events, lest it takes all memory."""
 
 
 class Source(Protocol):
@@ -70,9 +69,11 @@ class Recording:
     partition: int
     size: int
     """Bytes on disk."""
-    lines: BinaryIO
+    lines: Lines
     raw: BinaryIO
     """What lies under `lines`: its position tells how far the reading has come, compressed or not."""
+    records: int
+    """Lines of a batch at most."""
     offset: int = 0
     watermark_us: int = -1
     done: bool = False
@@ -83,30 +84,21 @@ class Recording:
 
     def read(self) -> Batch:
         """The next lines; empty lines are left out, but counted by the offset."""
-        lo = self.offset
-        lines: list[bytes] = []
-        at: list[int] = []
-        while len(lines) < BATCH_RECORDS:
-            line = self._line()
-            if not line:
-                self.done = True
-                break
-            if self.offset == 0:
-                self.table = table_of(line)
-                line = b"" if self.table is not None else line
-            if line.strip():
-                line = line.rstrip(b"\r\n")
-                lines.append(line if self.table is None else self.table.record(line))
-                at.append(self.offset)
-            self.offset += 1
-        return _batch(self.partition, lo, self.offset, lines, at)
-
-    def _line(self) -> bytes:
-        try:
-            return self.lines.readline(_LINE_MAX)
-        except DAMAGED as error:
-            self.cut = f"{self.place(self.offset)}: cannot be read further: {error}"
-            return b""
+        lo, lines = self.offset, self.lines.take(self.records)
+        self.offset += len(lines)
+        self.done = self.lines.done
+        if self.lines.damage is not None and self.done:
+            self.cut = f"{self.place(self.offset)}: cannot be read further: {self.lines.damage}"
+        if lo == 0 and lines:
+            self.table = table_of(lines[0])
+            lines[0] = b"" if self.table is not None else lines[0]
+        offsets = None
+        if not all(lines) or any(map(bytes.isspace, lines)):
+            at = [number for number, line in enumerate(lines) if line.strip()]
+            lines, offsets = [lines[number] for number in at], lo + np.array(at, np.int64)
+        if self.table is not None:
+            lines = [self.table.record(line) for line in lines]
+        return Batch(TOPIC, self.partition, lo, self.offset, lines, offsets)
 
     def place(self, offset: int) -> str:
         """File and line, counted from 1."""
@@ -114,7 +106,6 @@ class Recording:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.lines.close()
         self.raw.close()
 
     @property
@@ -124,48 +115,44 @@ class Recording:
 
     @property
     def bytes_read(self) -> int:
-        """How much of `size` has been read."""
-        return self.size if self.done else self.raw.tell()
+        """How much of `size` has been read; a pipe cannot tell."""
+        return self.raw.tell() if self.raw.seekable() and not self.done else self.size
 
 
-def _batch(partition: int, lo: int, hi: int, lines: list[bytes], at: list[int]) -> Batch:
-    dense = at == [] or at[-1] == lo + len(at) - 1
-    offsets = None if dense else np.array(at, np.int64)
-    return Batch(TOPIC, partition, lo, hi, lines, offsets)
-
-
-def open_all(paths: Sequence[Path]) -> list[Recording]:
+def open_all(paths: Sequence[Path], records: int = 0) -> list[Recording]:
     """Open recordings for `read_all`; gzip and zstd are unpacked, by their first bytes.
+
+    ``records`` of a batch at most, or as many as usual.
 
     Raises:
         InputError: one cannot be read.
     """
-    return [_open(path, partition) for partition, path in enumerate(paths)]
+    return [_open(path, partition, records or BATCH_RECORDS) for partition, path in enumerate(paths)]
 
 
 def sources_of(inputs: Sequence[Path | Source]) -> list[Source]:
-    """Files, opened as `open_all` does, among sources that are open already, numbered together in their order.
+    """Files, opened as `open_all` does, among sources that are open already; their places are their numbers.
 
     Raises:
         InputError: a file cannot be read.
     """
     found: list[Source] = []
     for number, one in enumerate(inputs):
-        source: Source = _open(one, number) if isinstance(one, Path) else one
+        source: Source = _open(one, number, BATCH_RECORDS) if isinstance(one, Path) else one
         source.partition = number
         found.append(source)
     return found
 
 
-def _open(path: Path, partition: int) -> Recording:
+def _open(path: Path, partition: int, records: int) -> Recording:
     require_file(path)
     try:
         raw = path.open("rb")
         size = path.stat().st_size
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from error
-    lines = io.BufferedReader(cast("io.RawIOBase", unpacked(raw)), _BUFFER)
-    return Recording(path, partition, size, lines, raw)
+    lines = Lines(io.BufferedReader(cast("io.RawIOBase", unpacked(raw)), _BUFFER))
+    return Recording(path, partition, size, lines, raw, records)
 
 
 def require_file(path: Path) -> None:

@@ -1,7 +1,8 @@
 """Recorded requests through the real pipeline, offline, in event time."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -9,33 +10,33 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.alert import Alert
-from schemas.block import Block, BlockStatus
+from schemas.alert import ALERTS_FILE, Alert
+from schemas.block import BLOCKS_FILE, Block, BlockStatus
 from schemas.errors import UsageError
 from schemas.incident import Incident
 from schemas.mode import Mode
 from schemas.override import Override
 from streams.enrichment import enrichment_of
-from streams.offline.reading import Source, read_all, sources_of
+from streams.offline.apart import observed_apart, worth_apart
+from streams.offline.observing import Piece, observe_all
+from streams.offline.reading import Source, sources_of
 from streams.offline.report import Report
 from streams.offline.truth import Truth
 from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.assess.timeline import Timeline
-from streams.pipeline.batch import Batch
 from streams.pipeline.model.summary import Summary, summarise
-from streams.pipeline.observe.reading import Dead
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.brake import told
 from streams.pipeline.policy.overrides import Overrides
 from streams.pipeline.rows import Rows
 from streams.publication import Publication, timeline_of
+from streams.robots import RobotLists
 from streams.settings import Settings
 
 Progress = Callable[[int, int], None]
 """Told of the bytes read and of all there are."""
-SHOWN_BYTES: Final = 120
-"""Of a line that could not be read."""
+INCIDENTS_FILE: Final = "incidents.ndjson"
 Watch = Callable[[Alert | Block], None]
 """Told of each alert and block as it is decided."""
 
@@ -68,15 +69,28 @@ def replay(
     show_bad: int = 0,
     overrides: Sequence[Override] = (),
     configs: Sequence[Publication] = (),
+    apart: bool | None = None,
 ) -> Replay:
     """Judge all requests of ``inputs`` (see `reading.sources_of`).
 
     ``mode`` replaces that of every detector. With ``enforce`` later requests of a blocked actor are denied. Each
     decision is dated by its event, so the same files and settings give the same bytes. Each of ``configs`` comes into
-    force at its point, as it did live.
+    force at its point, as it did live. Whether a second process reads and observes, ``apart``, shows in nothing but the
+    time that it takes; None leaves it to `worth_apart`. What is no file is read by this one.
+
+    Raises:
+        InputError: a file cannot be read.
+        UsageError: the second process was killed.
     """
-    timeline = timeline_of(settings, configs, mode)
-    return _Run(inputs, timeline, enforce, truth, watch, show_bad, overrides).run(progress)
+    lists = RobotLists(settings.bots)
+    timeline = timeline_of(replace(settings, bots=lists.bots), configs, mode)
+    run = _Run(inputs, timeline, enforce, truth, watch, overrides)
+    files = [one for one in inputs if isinstance(one, Path)]
+    apart = len(files) == len(inputs) and (worth_apart(files) if apart is None else apart)
+    with closing(run.observed_apart(files, show_bad) if apart else run.observed(show_bad)) as pieces:
+        done = run.run(pieces, progress)
+    done.report.databases |= lists.labels
+    return done
 
 
 class _Run:
@@ -87,8 +101,7 @@ class _Run:
         enforce: bool,
         truth: Truth | None,
         watch: Watch | None,
-        show_bad: int = 0,
-        overrides: Sequence[Override] = (),
+        overrides: Sequence[Override],
     ) -> None:
         first = timeline.first
         enrichment = enrichment_of(first.settings.enrich)
@@ -96,7 +109,6 @@ class _Run:
         self._settings, self._detectors = first.settings, first.detectors
         self._truth = truth
         self._watch = watch
-        self._show_bad = show_bad
         self._pipeline = Pipeline(
             first.settings,
             first.detectors,
@@ -111,35 +123,35 @@ class _Run:
         self._replay = Replay(Report(config=first.revision, model="none", databases=databases))
         self._first_us, self._last_us = -1, -1
 
-    def run(self, progress: Progress | None) -> Replay:
-        """Read to the end."""
+    def observed(self, show_bad: int) -> Generator[Piece]:
+        """All of the inputs, observed by this process."""
+        return observe_all(self._recordings, self._pipeline.observer, show_bad)
+
+    def observed_apart(self, files: Sequence[Path], show_bad: int) -> Generator[Piece]:
+        """The same of files, by another process."""
+        for recording in self._recordings:
+            recording.close()
+        return observed_apart(files, self._settings, show_bad)
+
+    def run(self, pieces: Iterable[Piece], progress: Progress | None) -> Replay:
+        """Judge to the end."""
         report, started = self._replay.report, time.perf_counter()
         total = sum(recording.size for recording in self._recordings)
-        for recording, batch in read_all(self._recordings):
-            observed, outcomes = self._pipeline.feed(batch, _undated)
-            report.count(observed.counts)
-            report.read_as(observed.formats)
-            self._keep_bad(recording, batch, observed.dead)
-            self._move(recording, observed.watermark_us)
-            self._take(outcomes)
+        for piece in pieces:
+            report.count(piece.counts)
+            report.read_as(piece.formats)
+            self._replay.bad += piece.bad
+            self._replay.cut += [piece.cut] if piece.cut else []
+            self._take(self._pipeline.take(piece.messages, _undated))
+            if piece.ended is not None:
+                self._pipeline.idle(*piece.ended)
+                self._take(self._pipeline.advance(_undated))
             if progress is not None:
-                progress(sum(r.bytes_read for r in self._recordings), total)
+                progress(piece.bytes_read, total)
         self._finish()
         report.wall_s = time.perf_counter() - started
         report.events_per_s = report.events / max(report.wall_s, 1e-9)
         return self._replay
-
-    def _keep_bad(self, recording: Source, batch: Batch, dead: Sequence[Dead]) -> None:
-        for one in dead[: max(self._show_bad - len(self._replay.bad), 0)]:
-            value = batch.values[one.index] if one.value is None else one.value
-            begins = (value or b"")[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
-            self._replay.bad.append(f"{recording.place(one.offset)}: {one.where}: {one.reason}: {begins}")
-
-    def _move(self, recording: Source, watermark_us: int) -> None:
-        recording.watermark_us = max(recording.watermark_us, watermark_us)
-        if recording.done:
-            self._pipeline.idle(*recording.position)
-            self._take(self._pipeline.advance(_undated))
 
     def _seen(self, rows: Rows, allowed: bool) -> None:
         if not len(rows):
@@ -176,7 +188,6 @@ class _Run:
 
     def _finish(self) -> None:
         done, report, assessor = self._replay, self._replay.report, self._pipeline.assessors[0]
-        done.cut = [recording.cut for recording in self._recordings if recording.cut]
         report.warn({"files_cut": len(done.cut)} if done.cut else {})
         done.incidents += assessor.decider.going_on()
         done.incidents.sort(key=lambda incident: (incident.opened, incident.id))
@@ -210,8 +221,9 @@ def write(done: Replay, out: Path) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, records in (("alerts", done.alerts), ("blocks", done.blocks), ("incidents", done.incidents)):
-            (out / f"{name}.ndjson").write_bytes(msgspec.json.Encoder().encode_lines(records))
+        files = (ALERTS_FILE, done.alerts), (BLOCKS_FILE, done.blocks), (INCIDENTS_FILE, done.incidents)
+        for name, records in files:
+            (out / name).write_bytes(msgspec.json.Encoder().encode_lines(records))
         (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(done.report)) + b"\n")
         if done.learned is not None:
             (out / "model.json").write_bytes(msgspec.json.format(msgspec.json.encode(done.learned)) + b"\n")

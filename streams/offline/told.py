@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.alert import ALERT_CODEC, Alert, AlertStatus
-from schemas.block import BLOCK_CODEC, Block, BlockMode, BlockStatus
+from schemas.alert import ALERT_CODEC, ALERTS_FILE, Alert, AlertStatus
+from schemas.block import BLOCK_CODEC, BLOCKS_FILE, Block, BlockMode, BlockStatus
 from schemas.codec import JsonCodec
 from schemas.errors import InputError, RecordError, UsageError
 
@@ -79,8 +79,8 @@ def told_in(directory: Path) -> Told:
     Raises:
         InputError: the files are not there, or a line is no record.
     """
-    alerts = list(_records(directory / "alerts.ndjson", ALERT_CODEC))
-    return Told(alerts, _records(directory / "blocks.ndjson", BLOCK_CODEC))
+    alerts = list(_records(directory / ALERTS_FILE, ALERT_CODEC))
+    return Told(alerts, _records(directory / BLOCKS_FILE, BLOCK_CODEC))
 
 
 def _records(path: Path, codec: JsonCodec[R]) -> Iterator[R]:

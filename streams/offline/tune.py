@@ -4,16 +4,13 @@ Every row is a whole replay in a process of its own, since a replay keeps one co
 in the order of their cases, whichever process is done first.
 """
 
-import multiprocessing
-import signal
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import Array, c_double
 from dataclasses import dataclass
 from itertools import product
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from statistics import median
 from typing import Final, TypeAlias, cast
@@ -22,10 +19,11 @@ import msgspec
 
 from schemas.actor import Scope
 from schemas.block import Block
-from schemas.errors import InputError, UsageError
+from schemas.errors import UsageError
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
 from streams.config import revision
+from streams.offline.processes import CONTEXT, begin, failure_of, received
 from streams.offline.replay import Progress, Replay, replay
 from streams.offline.truth import Truth, read_labels
 from streams.pipeline.assess.enforcement import begins_block
@@ -126,7 +124,9 @@ def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None 
     distinct = dict(zip(revisions, cases, strict=True))
     together = jobs > 1 and len(distinct) > 1
     rows = (
-        _shared(task, list(distinct.values()), jobs, told) if together else _alone(task, list(distinct.values()), told)
+        _shared(task, list(distinct.values()), jobs, told)
+        if together
+        else _alone(task, list(distinct.values()), jobs, told)
     )
     found = dict(zip(distinct, rows, strict=True))
     return [
@@ -135,10 +135,10 @@ def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None 
     ]
 
 
-def judge(task: Task, case: Case, progress: Progress | None = None) -> Row:
-    """One replay under the settings of a case; blocks are enforced."""
+def judge(task: Task, case: Case, progress: Progress | None = None, *, apart: bool | None = None) -> Row:
+    """One replay under the settings of a case; blocks are enforced. See `replay` for ``apart``."""
     truth = None if task.labels is None else Truth(read_labels(task.labels))
-    done = replay(task.paths, case.settings, mode=task.mode, truth=truth, progress=progress)
+    done = replay(task.paths, case.settings, mode=task.mode, truth=truth, progress=progress, apart=apart)
     return row_of(case.changes, done, labelled=truth is not None)
 
 
@@ -190,8 +190,9 @@ def _times_of_incidents(done: Replay, blocks: Iterable[Block]) -> tuple[list[flo
     return to_alert, [(at_us - begun[incident]) / 1e6 for incident, at_us in first.items()]
 
 
-def _alone(task: Task, cases: Sequence[Case], told: Told | None) -> list[Row]:
-    return [judge(task, case, _share_of(place, len(cases), told)) for place, case in enumerate(cases)]
+def _alone(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> list[Row]:
+    apart = None if jobs > 1 else False
+    return [judge(task, case, _share_of(place, len(cases), told), apart=apart) for place, case in enumerate(cases)]
 
 
 def _share_of(place: int, count: int, told: Told | None) -> Progress | None:
@@ -199,15 +200,14 @@ def _share_of(place: int, count: int, told: Told | None) -> Progress | None:
 
 
 def _shared(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> list[Row]:
-    context = multiprocessing.get_context("spawn")
-    shares: Shares = context.RawArray("d", len(cases))
+    shares: Shares = CONTEXT.RawArray("d", len(cases))
     waiting, found = deque(enumerate(cases)), dict[int, Row]()
     running: dict[Connection, tuple[int, SpawnProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 place, case = waiting.popleft()
-                receiver, process = _begin(context, (task, case, shares, place))
+                receiver, process = begin(_work, task, case, shares, place)
                 running[receiver] = place, process
             for receiver in cast("list[Connection]", wait(list(running), POLL_S)):
                 found[running[receiver][0]] = _received(receiver)
@@ -221,57 +221,16 @@ def _shared(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> 
     return [found[place] for place in range(len(cases))]
 
 
-def _begin(context: SpawnContext, work: tuple[Task, Case, Shares, int]) -> tuple[Connection, SpawnProcess]:
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(*work, sender), daemon=True)
-    # A terminal interrupts every process of a command. What is ignored stays so in a process that is begun meanwhile,
-    # which this one ends.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    sender.close()
-    return receiver, process
-
-
 def _work(task: Task, case: Case, shares: Shares, place: int, sender: Connection) -> None:
     def progress(read: int, total: int) -> None:
         shares[place] = read / max(total, 1)
 
     try:
         sender.send(judge(task, case, progress))
-    except InputError as error:
-        sender.send(_Unread(error.place, error.reason))
-    except Exception:  # noqa: BLE001 - a bug is told where the command ends, with this trace
-        sender.send(_Failed(traceback.format_exc()))
+    except Exception as error:  # noqa: BLE001 - a bug is told where the command ends, with its trace
+        sender.send(failure_of(error))
 
 
 def _received(receiver: Connection) -> Row:
     with receiver:
-        try:
-            found = receiver.recv()
-        except EOFError as error:
-            raise UsageError("a replay's process was killed, perhaps for want of memory; try --jobs 1") from error
-    if isinstance(found, _Unread):
-        raise InputError(found.place, found.reason)
-    if isinstance(found, _Failed):
-        failure = RuntimeError("a replay failed in a process of its own")
-        failure.add_note(found.trace)
-        raise failure
-    return cast("Row", found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """An `InputError` on its way from another process."""
-
-    place: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """A bug on its way from another process."""
-
-    trace: str
+        return cast("Row", received(receiver))

@@ -70,7 +70,7 @@ def of_audit(entry: Audit, labels: Labels) -> Message | None:
         # Whole: what ends in one partition goes on in another, and each message stands for itself.
         shared = {**labels, **found, "subject": cut(entry.change.subject)}
         annotations = change_annotations(entry) | {"record": entry.id}
-    elif entry.kind is not AuditKind.CHANGED:
+    elif entry.kind in (AuditKind.DEGRADED, AuditKind.RECOVERED):
         shared = {**labels, "alertname": DEGRADED, "severity": "high", "worker": cut(entry.who)}
         causes = "; ".join(f"{cause.reason}: {cause.detail}" for cause in entry.causes)
         annotations = {"summary": cut(f"{entry.who} does {'less than it should' if causes else 'all that it should'}")}

@@ -47,9 +47,13 @@ class Pipeline:
     def feed(self, batch: Batch, decided_us: Callable[[], int]) -> tuple[Observed, list[Outcome]]:
         """Take one batch; batches of a source partition come in order."""
         observed = self.observer.observe(batch)
-        for assessor, message in zip(self.assessors, observed.messages, strict=True):
-            assessor.accept(decode(observed.progress() if message is None else message))
-        return observed, self.advance(decided_us)
+        return observed, self.take(observed.told(), decided_us)
+
+    def take(self, messages: Sequence[bytes], decided_us: Callable[[], int]) -> list[Outcome]:
+        """Take what was observed of one batch, here or elsewhere: a message for each partition (`Observed.told`)."""
+        for assessor, message in zip(self.assessors, messages, strict=True):
+            assessor.accept(decode(message))
+        return self.advance(decided_us)
 
     def idle(self, topic: str, partition: int, position: int) -> None:
         """Say that a source partition has nothing beyond offset ``position`` for now."""

@@ -6,7 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas.errors import TransportError
+from schemas.errors import ConfigError, TransportError
+from streams.settings import ServeSettings
 
 SILENT_S: Final = 30.0
 """How long a connection may be without a whole request, before the first and between two; enforcers come every 10 s."""
@@ -57,3 +58,31 @@ class Listener:
     async def end(self) -> None:
         """Take no more connections, and wait for answers on their way."""
         await self._runner.cleanup()
+
+
+def address(serve: ServeSettings) -> tuple[str, int]:
+    """Host and port to listen at; port 0 takes a free one."""
+    host, _, port = serve.listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def tls(serve: ServeSettings) -> ssl.SSLContext | None:
+    """What is shown to enforcers; None for plain HTTP.
+
+    Raises:
+        ConfigError: the files do not hold a certificate and its key.
+    """
+    if not serve.certificate_file:
+        if serve.key_file:
+            raise ConfigError("serve.key_file", None, "a key needs its certificate_file")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # Without a function OpenSSL would ask for the password of an encrypted key at the terminal.
+        context.load_cert_chain(serve.certificate_file, serve.key_file or None, lambda: "")
+    except OSError as error:
+        reason = error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else "no PEM with its own key"
+        files = " with ".join(filter(None, (serve.certificate_file, serve.key_file)))
+        raise ConfigError("serve.certificate_file", None, f"{files}: {reason}") from error
+    return context

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from schemas import topic
-from schemas.errors import ConfigError
 from streams import config
 from streams.clock import Clock, wall_clock_us
 from streams.live import access, topics
@@ -18,9 +17,9 @@ from streams.monitor import Monitor, opened
 from streams.serve.api import Api
 from streams.serve.feed import Feed
 from streams.serve.keys import Keys
-from streams.serve.listener import Listener
+from streams.serve.listener import Listener, address, tls
 from streams.serve.measuring import Measuring
-from streams.settings import ServeSettings, Settings
+from streams.settings import Settings
 
 ROLE: Final = "enforcer"
 
@@ -90,31 +89,3 @@ async def serve(
     await asyncio.wait([reading])
     if not reading.cancelled():
         reading.result()
-
-
-def address(serve: ServeSettings) -> tuple[str, int]:
-    """Host and port to listen at; port 0 takes a free one."""
-    host, _, port = serve.listen.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def tls(serve: ServeSettings) -> ssl.SSLContext | None:
-    """What is shown to enforcers; None for plain HTTP.
-
-    Raises:
-        ConfigError: the files do not hold a certificate and its key.
-    """
-    if not serve.certificate_file:
-        if serve.key_file:
-            raise ConfigError("serve.key_file", None, "a key needs its certificate_file")
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # Without a function OpenSSL would ask for the password of an encrypted key at the terminal.
-        context.load_cert_chain(serve.certificate_file, serve.key_file or None, lambda: "")
-    except OSError as error:
-        reason = error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else "no PEM with its own key"
-        files = " with ".join(filter(None, (serve.certificate_file, serve.key_file)))
-        raise ConfigError("serve.certificate_file", None, f"{files}: {reason}") from error
-    return context

@@ -19,10 +19,10 @@ from streams.clock import Clock, wall_clock_us
 from streams.pipeline.warm_up import warm_up
 from streams.serve.api import Api
 from streams.serve.keys import Keys
-from streams.serve.listener import Listener
-from streams.serve.server import address, tls
+from streams.serve.listener import Listener, address, tls
 from streams.settings import Settings
 from streams.watch.following import Followed, Place
+from streams.watch.given_back import give_back
 from streams.watch.keeping import Kept
 from streams.watch.piped import STANDARD_INPUT, Piped
 from streams.watch.watching import Seen, Source, Watching
@@ -60,6 +60,7 @@ def run(
     keys = _keys(Path(settings.serve.keys_file)) if serving else None
     warm_up(settings)
     watching = Watching(settings, kept, sources, clock, samples)
+    give_back()
     try:
         asyncio.run(_watch(settings, watching, keys, show, clock))
     except OSError as error:
@@ -186,6 +187,7 @@ def _keep(watching: Watching) -> None:
         watching.keep()
     except OSError as error:
         log.error("the state cannot be kept, and is tried again: %s", error.strerror or error)  # noqa: TRY400
+    give_back()  # what a checkpoint takes, and code that was loaded for lines of a sort that had not come before
 
 
 def _tell(seen: Seen) -> None:

@@ -7,13 +7,12 @@ from typing import Final
 import msgspec
 
 from schemas import topic
+from schemas.block import BLOCKS_FILE
 from schemas.errors import UsageError
 from schemas.topic import Topic
 from streams.outputs.cloudevents import Record
 from streams.watch.keeping import MANIFEST
 from streams.watch.operators import Operators, Said, said
-
-BLOCKS: Final = "blocks.ndjson"
 
 
 class Head(msgspec.Struct):
@@ -53,7 +52,7 @@ class InState:
 
     def _blocks(self) -> Iterator[tuple[Head, bytes]]:
         try:
-            with (self._directory / BLOCKS).open("rb") as file:
+            with (self._directory / BLOCKS_FILE).open("rb") as file:
                 # Line by line: months of decisions need not fit into memory.
                 for line in file:
                     head = _head(line)

@@ -8,16 +8,17 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from schemas import topic
-from schemas.alert import ALERT_CODEC, Alert, AlertStatus
-from schemas.block import BLOCK_CODEC, Block, BlockStatus, decode_block
+from schemas.alert import ALERT_CODEC, ALERTS_FILE, Alert, AlertStatus
+from schemas.block import BLOCK_CODEC, BLOCKS_FILE, Block, BlockStatus, decode_block
 from schemas.errors import CheckpointError, ModelError, RecordError
 from schemas.override import decode_override
-from streams import config
 from streams.clock import Clock
 from streams.enrichment import LOOK_S, enrichment_of
 from streams.pipeline.assess.outcome import Outcome
+from streams.pipeline.assess.timeline import Timeline
 from streams.pipeline.batch import Batch
 from streams.pipeline.checkpoint.snapshot import encode, restore, take
 from streams.pipeline.observe.observer import Observed
@@ -25,6 +26,7 @@ from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.policy.decide import Lift
 from streams.pipeline.policy.lateness import timely
 from streams.pipeline.policy.overrides import Overrides
+from streams.robots import RobotLists
 from streams.settings import Settings
 from streams.watch.deciding import Deciding
 from streams.watch.following import Followed, Place
@@ -89,9 +91,11 @@ class Watching:
         """Up to there operators' blocks stand in our own file, whatever has come over them there since."""
         self._operators, self._overrides = Operators(kept.directory), Overrides(at_once=True)
         self._enrichment, self._looked_s = enrichment_of(settings.enrich), time.monotonic()
+        self._lists = RobotLists(settings.bots, clock)
+        self._timeline = Timeline.of(replace(settings, bots=self._lists.bots))
         self._pipeline = self._restored(manifest)
-        self.alerts = Written(kept.directory / "alerts.ndjson", ALERT_CODEC)
-        self.blocks = Written(kept.directory / "blocks.ndjson", BLOCK_CODEC)
+        self.alerts = Written(kept.directory / ALERTS_FILE, ALERT_CODEC)
+        self.blocks = Written(kept.directory / BLOCKS_FILE, BLOCK_CODEC)
         self._orders: dict[str, str] = {}
         """Id of the operator's block that was said last of an actor, by the actor's key."""
         self.deciding = Deciding(map(self._noted, self.blocks.records()), clock)
@@ -111,12 +115,13 @@ class Watching:
                 self._idle(number, self._position(number))
 
     def _new(self) -> Pipeline:
-        detectors, revision = config.detectors(self._settings), config.revision(self._settings)
+        first = self._timeline.first
         return Pipeline(
-            self._settings,
-            detectors,
-            revision,
+            first.settings,
+            first.detectors,
+            first.revision,
             sources=self._numbers,
+            timeline=self._timeline,
             overrides=self._overrides,
             origins=self._enrichment,
         )
@@ -150,9 +155,9 @@ class Watching:
         if now_s - self._heard_s >= HEAR_S:
             self._heard_s = now_s
             self._hear()
-        if self._enrichment is not None and now_s - self._looked_s >= LOOK_S:
+        if now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
-            self._enrichment.refresh()
+            self._look_at_files()
         for told in sorted(self._told, key=lambda told: told.watermark_us):
             place = told.source.place
             lo = place.line
@@ -166,6 +171,13 @@ class Watching:
         self.alerts.flush()
         self.blocks.flush()
         return False
+
+    def _look_at_files(self) -> None:
+        if self._enrichment is not None:
+            self._enrichment.refresh()
+        if self._lists.refresh():
+            self._pipeline.observer.know(self._lists.bots)
+            self._timeline.know(self._lists.bots)
 
     def _hear(self) -> None:
         """Heed what operators have said meanwhile."""

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from rich.console import Console
 
-from tests.bench import backlog, recovery, report, serve
+from tests.bench import backlog, checkpoints, latency, recovery, replay, report, serve
 from tests.bench.bench import Bench, Options
 from tests.bench.kafka import BUILD, ROOT, broker, scratch
 from tests.bench.machine import facts
@@ -16,6 +16,15 @@ from tests.bench.traffic import KINDS, Kind
 
 FILE: Final = BUILD / "bench.json"
 QUICK: Final = {"events": 100_000, "runs": 1, "actors": "5000", "faust_events": 10_000, "seconds": 5.0}
+OTHERS: Final = {
+    "backlog": backlog.main,
+    "checkpoints": checkpoints.main,
+    "latency": latency.main,
+    "recovery": recovery.main,
+    "replay": replay.main,
+    "serve": serve.main,
+}
+"""Benchmarks of one thing alone, by the word that asks for them."""
 
 
 def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
@@ -24,7 +33,9 @@ def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
         prog="python -m tests.bench",
         description=__doc__,
         epilog="`recovery --help`: how long a killed worker is away; `backlog --help`: millions of events at once; "
-        "`serve --help`: how fast enforcers are answered",
+        "`checkpoints --help`: what they cost; "
+        "`replay --help`: how fast files are replayed; "
+        "`serve --help`: how fast enforcers are answered; `latency --help`: from an event to its block alone",
     )
     add = parser.add_argument
     add("--events", type=int, default=1_000_000, help="of each run (default: 1000000)")
@@ -57,12 +68,8 @@ def read_options(arguments: Sequence[str] | None) -> tuple[Options, str | None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["recovery"]:
-        return recovery.main(given[1:])
-    if given[:1] == ["backlog"]:
-        return backlog.main(given[1:])
-    if given[:1] == ["serve"]:
-        return serve.main(given[1:])
+    if given and given[0] in OTHERS:
+        return OTHERS[given[0]](given[1:])
     (chosen, named), console = read_options(given), Console(width=None if sys.stdout.isatty() else 120)
     with scratch() as directory, broker(named, directory) as bootstrap:
         bench = Bench(chosen, bootstrap, directory, console)

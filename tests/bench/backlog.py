@@ -1,7 +1,8 @@
 """`python -m tests.bench backlog`: millions of events that are there when a worker starts, and what it holds meanwhile.
 
-Everybody comes, or one account that fills one partition alone. The worker's memory is looked at while it works the
-backlog off: it must stop growing long before the end.
+Everybody comes, or everybody while one partition gets five times of what another does, or one account that fills one
+partition alone. The worker's memory is looked at while it works the backlog off: it must stop growing long before the
+end.
 """
 
 import argparse
@@ -29,6 +30,9 @@ FILE: Final = ROOT / "build" / "backlog.json"
 CHUNK: Final = 250_000
 """Events that are made at a time."""
 VISITORS: Final = 20_000
+WHO: Final = ("everybody", "skewed", "one account")
+SKEW: Final = 5
+"""How many times of what another partition gets the first one does, where it is skewed."""
 WORKED_OFF_S: Final = 3_600.0
 
 
@@ -50,13 +54,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench backlog", description=__doc__)
     add = parser.add_argument
     add("--events", type=int, default=10_000_000, help="of the backlog (default: 10000000)")
-    add("--who", choices=("everybody", "one account"), action="append", help="comes (default: each)")
+    add("--who", choices=WHO, action="append", help="comes (default: each)")
     add("--partitions", type=int, default=8, help="of the topics (default: 8)")
     add("--bootstrap", help="a broker to use, instead of starting one")
     given = parser.parse_args(arguments)
     console, found = Console(width=None if sys.stdout.isatty() else 120), []
     with scratch() as directory, broker(given.bootstrap, directory) as bootstrap:
-        for who in given.who or ("everybody", "one account"):
+        for who in given.who or WHO:
             place = Place.make(bootstrap, given.partitions, directory, NEVER_MS)
             found.append(asyncio.run(measure(place, who, given.events)))
             FILE.write_bytes(orjson.dumps({**facts(), "backlogs": [asdict(one) for one in found]}))
@@ -72,9 +76,8 @@ async def measure(place: Place, who: str, events: int) -> Backlog:
     async with producer(place.bootstrap) as sink:
         for first in range(0, events, CHUNK):
             values = values_of(who, start_us, first, min(CHUNK, events - first), events)
-            parts = [values] if who != "everybody" else shared_out(values, place.partitions)
-            await write(sink, place.requests, parts)
-        if who != "everybody":
+            await write(sink, place.requests, dealt(who, values, place.partitions))
+        if who == "one account":
             # Every source partition must be heard of, or nothing is judged.
             await write(sink, place.requests, [[], *([values[-1]] for _ in range(place.partitions - 1))])
     load, worker = str(facts()["load"]), Worker(place.config)
@@ -90,12 +93,23 @@ async def measure(place: Place, who: str, events: int) -> Backlog:
 def values_of(who: str, start_us: int, first: int, count: int, events: int) -> list[bytes]:
     """Events ``first`` to ``first + count`` of so many, which span two hours from ``start_us``."""
     per_us = SPAN_US / events
-    if who == "everybody":
+    if who != "one account":
         traffic = Traffic("logged in", VISITORS, seed=1 + first)
         return traffic.values(count, start_us + int(first * per_us), int(count * per_us))
     times_us = (start_us + np.arange(first, first + count) * per_us).astype(np.int64)
     one = Traffic("logged in", 1).visitor(0)
     return [view(f"{(first + n) % MEMBERS}", at, one) for n, at in enumerate(spelled(times_us))]
+
+
+def dealt(who: str, values: list[bytes], partitions: int) -> list[list[bytes]]:
+    """Events of each partition, in order of time; one account has but one."""
+    if who == "one account":
+        return [values]
+    if who == "everybody":
+        return shared_out(values, partitions)
+    turn = SKEW + partitions - 1
+    most = [value for number, value in enumerate(values) if number % turn < SKEW]
+    return [most, *(values[SKEW + other :: turn] for other in range(partitions - 1))]
 
 
 async def _worked_off(place: Place, worker: Worker) -> list[int]:

@@ -51,6 +51,8 @@ async def write(producer: AIOKafkaProducer, topic: str, parts: Sequence[Sequence
     """Write the values of each partition, in large record batches, and wait until the broker has them."""
     sent = []
     for partition, values in enumerate(parts):
+        if not values:
+            continue
         builder = producer.create_batch()
         for value in values:
             while builder.append(key=None, value=value, timestamp=None) is None:
@@ -114,12 +116,12 @@ class Progress:
 class Worker:
     """One ``weir worker`` with both stages."""
 
-    def __init__(self, config: Path, log_level: str = "warning") -> None:
+    def __init__(self, config: Path, log_level: str = "warning", root: Path = ROOT) -> None:
         self.log = config.with_suffix(".log")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", "worker", "--config", str(config), "--log-level", log_level],
-                cwd=ROOT,
+                cwd=root,
                 env={name: value for name, value in os.environ.items() if not name.startswith("WEIR_")},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

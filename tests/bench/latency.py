@@ -1,30 +1,47 @@
-"""How long it takes from an event to the block that it leads to, at a steady rate.
+"""`python -m tests.bench latency`: how long it takes from an event to the block that it leads to, at a steady rate.
 
 Ordinary visitors make most of the traffic. Scrapers among them begin one after the other, each an account that goes
 over the limits within seconds. Every event has the time at which it is handed to the producer. The wait of a block
 lasts from the time of the event that made the decision, which the record names, until a consumer has the record; the
-allowed lateness is part of it.
+allowed lateness is part of it. Which step on the way takes how long, the logs tell (`tests/bench/journey.py`).
+
+With ``--against`` the worker of another checkout takes turns with this one, so that both meet the same machine.
 """
 
+import argparse
 import asyncio
+import os
+import sys
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from rich.console import Console
+from rich.table import Table
 
 from schemas import topic
 from schemas.block import BLOCK_CODEC
 from schemas.event_time import parse_time_us
 from streams.live import topics
-from tests.bench.kafka import Worker, producer, until, write
+from tests.bench.journey import STEPS, Seen, steps
+from tests.bench.kafka import ROOT, Worker, broker, producer, scratch, until, write
+from tests.bench.machine import facts
 from tests.bench.measure import Latency, latency
 from tests.bench.traffic import Traffic, popular, shared_out, spelled, view
 from tests.bench.whole import Place
 
+FILE: Final = ROOT / "build" / "latency.json"
+IDLE_AFTER_MS: Final = 2_000
 VISITORS: Final = 200_000
 """At 20,000 events/s each of them sees six profiles a minute."""
 TICK_S: Final = 0.01
+WRITE_S: Final = 0.005
+"""As the linger of a producer."""
 SETTLE_S: Final = 5.0
 """Blocks of the first seconds do not count."""
 DRAIN_S: Final = 2.0
@@ -38,23 +55,80 @@ PERIOD: Final = 500_000
 """After so many events the same visitors look at the same profiles again."""
 
 
-async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: float) -> Latency:
-    """Feed a worker at a steady rate and watch its blocks, for ``seconds`` after it has settled."""
-    worker = Worker(place.config)
+def main(arguments: Sequence[str]) -> int:
+    """The command line behind ``latency``; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench latency", description=__doc__)
+    add = parser.add_argument
+    add("--rate", type=int, default=20_000, help="events/s (default: 20000)")
+    add("--seconds", type=float, default=30.0, help="for how long (default: 30)")
+    add("--runs", type=int, default=1, help="of each worker (default: 1)")
+    add("--partitions", type=int, default=8, help="of the topics (default: 8)")
+    add("--against", type=Path, help="another checkout, whose worker takes turns with this one")
+    add("--bootstrap", help="a broker to use, instead of starting one")
+    given = parser.parse_args(arguments)
+    console, found = Console(width=None if sys.stdout.isatty() else 120), []
+    roots = [ROOT] if given.against is None else [given.against.resolve(), ROOT]
+    with scratch() as directory, broker(given.bootstrap, directory) as bootstrap:
+        for root in roots * given.runs:
+            place = Place.make(bootstrap, given.partitions, directory, IDLE_AFTER_MS)
+            traffic = Traffic("logged in", VISITORS)
+            found.append((str(root), asyncio.run(measured(place, traffic, given.rate, given.seconds, root))))
+            console.print(_table(found[-1:]))
+    about = {**facts(), "partitions": given.partitions}
+    FILE.parent.mkdir(exist_ok=True)
+    runs = [{"of": root, **asdict(one)} for root, one in found]
+    FILE.write_bytes(orjson.dumps({**about, "runs": runs}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    console.print(_table(found))
+    console.print("; ".join(f"{name} {value}" for name, value in about.items()))
+    console.print(f"written to {FILE.relative_to(ROOT)}", highlight=False)
+    return 0
+
+
+async def measured(place: Place, traffic: Traffic, events_per_s: int, seconds: float, root: Path) -> Latency:
+    """`measure` on topics of its own, which go afterwards."""
+    try:
+        return await measure(place, traffic, events_per_s, seconds, root)
+    finally:
+        await place.remove()
+
+
+def _table(found: Sequence[tuple[str, Latency]]) -> Table:
+    table = Table(title="event to block, ms; medians of the steps on the way")
+    for name in ("of", "events/s", "CPU us/event", "p50", "p99", "most", *STEPS, "blocks", "load"):
+        table.add_column(name, justify="right")
+    for root, one in found:
+        waits = [f"{wait:,.0f}" for wait in (one.p50_ms, one.p99_ms, one.max_ms, *one.steps_ms.values())]
+        of = "this" if root == str(ROOT) else Path(root).name
+        table.add_row(of, f"{one.events_per_s:,.0f}", f"{one.cpu_us:.1f}", *waits, f"{one.blocks}", f"{one.load:.1f}")
+    return table
+
+
+async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: float, root: Path = ROOT) -> Latency:
+    """Feed the worker of ``root`` at a steady rate and watch its blocks, for ``seconds`` after it has settled."""
+    worker = Worker(place.config, root=root)
     try:
         async with producer(place.bootstrap) as sink, _reading(place) as blocks:
             feeder = Feeder(sink, place, traffic, events_per_s)
+            writing = [asyncio.create_task(feeder.write(partition)) for partition in range(place.partitions)]
             await feeder.wake(worker)
             watcher = Watcher(blocks, time.time_ns() // 1000 + int(SETTLE_S * 1e6))
             watching = asyncio.create_task(watcher.watch())
             with worker.timed(0) as run:
                 per_s = await feeder.feed(SETTLE_S + seconds)
+            load = os.getloadavg()[0]
             await asyncio.sleep(DRAIN_S)
-            watching.cancel()
+            for task in (watching, *writing):
+                if task.done():
+                    task.result()
+                task.cancel()
         worker.check()
     finally:
         worker.stop()
-    return latency(watcher.waits_ms, per_s, run.cpu_s / run.wall_s)
+    settings, seen = place.settings, watcher.seen
+    lateness_us = settings.input.allowed_lateness_ms * 1000
+    took = steps(settings.kafka, place.named(topic.ACTIVITY), lateness_us, place.partitions, seen)
+    waits_ms = [one.seen_ms - one.event_ms for one in seen]
+    return latency(waits_ms, per_s, run.cpu_s / run.wall_s, load, dict(zip(STEPS, took, strict=False)))
 
 
 def _reading(place: Place) -> AIOKafkaConsumer:
@@ -68,23 +142,25 @@ def _reading(place: Place) -> AIOKafkaConsumer:
 
 
 class Watcher:
-    """Waits of blocks, as they come in."""
+    """Notes blocks as they come in."""
 
     def __init__(self, blocks: AIOKafkaConsumer, from_us: int) -> None:
         """Count blocks that events from ``from_us`` on have led to."""
         self._blocks, self._from_us = blocks, from_us
-        self.waits_ms: list[float] = []
+        self.seen: list[Seen] = []
 
     async def watch(self) -> None:
         """Go on until cancelled."""
         while True:
             found = await self._blocks.getmany(timeout_ms=100)
-            now_us = time.time_ns() // 1000
+            now_ms = time.time_ns() / 1e6
             for record in (record for records in found.values() for record in records):
                 if record.value is not None:
-                    event_us = parse_time_us(BLOCK_CODEC.decode(record.value).event_time)
+                    block = BLOCK_CODEC.decode(record.value)
+                    event_us, decided_us = parse_time_us(block.event_time), parse_time_us(block.decided_at)
                     if event_us >= self._from_us:
-                        self.waits_ms.append((now_us - event_us) / 1000)
+                        times_ms = event_us / 1000, decided_us / 1000, record.timestamp, now_ms
+                        self.seen.append(Seen(block.actor.value, *times_ms))
 
 
 class Feeder:
@@ -98,6 +174,7 @@ class Feeder:
         self._whom = popular(rng, PERIOD).tolist()
         self._visitors = [traffic.visitor(number) for number in range(traffic.visitors)]
         self._made = 0
+        self._waiting: list[list[bytes]] = [[] for _ in range(place.partitions)]
 
     async def wake(self, worker: Worker) -> None:
         """Feed a little until the worker has judged some of it."""
@@ -106,7 +183,7 @@ class Feeder:
         async with self._place.progress() as progress:
 
             async def awake() -> bool:
-                await self._send(self._ordinary(self._tick_events))
+                self._send(self._ordinary(self._tick_events))
                 return min(await progress.committed(name, partitions)) > 0
 
             await until(awake, worker, "worker that judges")
@@ -115,14 +192,24 @@ class Feeder:
         """Feed all, scrapers among it; the events a second that it came to."""
         began, ticks, before = time.perf_counter(), round(seconds / TICK_S), self._made
         for tick in range(ticks):
-            await self._send([*self._ordinary(self._tick_events), *self._scraping(tick)])
+            self._send([*self._ordinary(self._tick_events), *self._scraping(tick)])
             await asyncio.sleep(max(began + (tick + 1) * TICK_S - time.perf_counter(), 0))
         return (self._made - before) / (time.perf_counter() - began)
 
-    async def _send(self, values: list[bytes]) -> None:
+    def _send(self, values: list[bytes]) -> None:
         self._made += len(values)
-        task = asyncio.create_task(write(self._sink, self._place.requests, shared_out(values, self._place.partitions)))
-        task.add_done_callback(lambda done: done.result())
+        for waiting, part in zip(self._waiting, shared_out(values, len(self._waiting)), strict=True):
+            waiting.extend(part)
+
+    async def write(self, partition: int) -> None:
+        """Write what there is for a partition, again and again: in one batch, so that nothing piles up here."""
+        while True:
+            values, self._waiting[partition] = self._waiting[partition], []
+            if values:
+                parts: list[list[bytes]] = [[] for _ in self._waiting]
+                parts[partition] = values
+                await write(self._sink, self._place.requests, parts)
+            await asyncio.sleep(WRITE_S)
 
     def _ordinary(self, count: int) -> list[bytes]:
         now = _now()

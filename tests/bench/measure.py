@@ -77,6 +77,15 @@ class Latency:
     p50_ms: float
     p99_ms: float
     max_ms: float
+    load: float = 0.0
+    """Of the machine over the last minute of the run."""
+    steps_ms: dict[str, float] = field(default_factory=dict)
+    """Median of each step on the way, see `tests/bench/journey.py`."""
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU of all threads of the worker, in us an event."""
+        return self.cores / self.events_per_s * 1e6
 
 
 @dataclass(slots=True)
@@ -105,8 +114,14 @@ def timed(events: int) -> Iterator[Run]:
     run.cpu_s, run.wall_s = time.process_time() - cpu, time.perf_counter() - wall
 
 
-def latency(waits_ms: Sequence[float], events_per_s: float, cores: float) -> Latency:
+def latency(
+    waits_ms: Sequence[float],
+    events_per_s: float,
+    cores: float,
+    load: float = 0.0,
+    steps_ms: dict[str, float] | None = None,
+) -> Latency:
     """Percentiles of at least two waits: the smallest that so many in a hundred do not pass."""
     ordered = sorted(waits_ms)
     cuts = statistics.quantiles(ordered, n=100, method="inclusive")
-    return Latency(events_per_s, cores, len(ordered), cuts[49], cuts[98], ordered[-1])
+    return Latency(events_per_s, cores, len(ordered), cuts[49], cuts[98], ordered[-1], load, steps_ms or {})

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tests.bench import backlog, recovery, report
+from tests.bench import backlog, checkpoints, recovery, report
 from tests.bench.bench import SETTINGS
-from tests.bench.measure import Latency, Results, latency
+from tests.bench.measure import Latency, Results, Run, latency
 from tests.bench.stages import Stages
 from tests.bench.traffic import KINDS, Kind, Traffic, half_past
 
@@ -83,6 +83,14 @@ def test_what_a_worker_says_of_its_recovery() -> None:
     assert last - first == pytest.approx(0.5)
 
 
+def test_skewed_backlog() -> None:
+    """Each event goes to one partition, in order, and the first partition gets five times of what another does."""
+    parts = backlog.dealt("skewed", [b"%04d" % number for number in range(1_200)], 8)
+    assert [len(part) for part in parts] == [500, *[100] * 7]
+    assert sorted(value for part in parts for value in part) == [b"%04d" % number for number in range(1_200)]
+    assert all(part == sorted(part) for part in parts)
+
+
 @pytest.mark.parametrize("who", ["everybody", "one account"])
 def test_backlog(who: str) -> None:
     """Chunks follow each other in time, and together are so many events of as many visitors as was said."""
@@ -92,3 +100,17 @@ def test_backlog(who: str) -> None:
     assert times == sorted(times)
     accounts = {one["user.id"] for one in read}
     assert len(accounts) == 1 if who == "one account" else len(accounts) > 900
+
+
+def test_checkpoints() -> None:
+    """The share of the throughput is one of medians, and a run of less than two intervals is told as too short."""
+    pairs = [
+        checkpoints.Pair(Run(1_000, wall_s=without, cpu_s=1), Run(1_000, wall_s=kept, cpu_s=1.5))
+        for without, kept in ((10, 20), (40, 50), (30, 30))
+    ]
+    assert checkpoints.ratio(pairs) == pytest.approx(1.0)
+    assert pairs[0].throughput == pytest.approx(0.5)
+    assert pairs[0].cpu == pytest.approx(1.5)
+    assert checkpoints.round_cpu_s(pairs, interval_s=15) == pytest.approx(0.25)
+    assert checkpoints.too_short(pairs, interval_s=15)
+    assert not checkpoints.too_short(pairs, interval_s=10)

@@ -21,7 +21,7 @@ from schemas import topic
 from schemas.actor import Scope
 from streams.config import parse
 from streams.live import topics
-from streams.settings import Settings
+from streams.settings import CheckpointSettings, Settings
 from tests.bench.kafka import Progress, Worker, producer, until, write
 from tests.bench.measure import Run
 from tests.bench.traffic import HOUR_US, SPAN_US, Kind, Traffic, shared_out, spelled, view
@@ -43,7 +43,13 @@ class Place:
 
     @classmethod
     def make(
-        cls, bootstrap: str, partitions: int, directory: Path, idle_after_ms: int, session_ms: int = 45_000
+        cls,
+        bootstrap: str,
+        partitions: int,
+        directory: Path,
+        idle_after_ms: int,
+        session_ms: int = 45_000,
+        checkpoint_s: int = CheckpointSettings().interval_s,
     ) -> "Place":
         """Write the configuration and make the topics."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
@@ -52,7 +58,8 @@ class Place:
             f'[input]\ntopic = "{name}-requests"\nidle_after_ms = {idle_after_ms}\n\n'
             "[policy]\nblock_age_max_s = 0\nlag_max_s = 0\n\n"
             f'[kafka]\nbootstrap = "{bootstrap}"\napplication = "{name}"\nprefix = "{name}-"\n'
-            f"partitions = {partitions}\nsession_timeout_ms = {session_ms}\n"
+            f"partitions = {partitions}\nsession_timeout_ms = {session_ms}\n\n"
+            f"[checkpoint]\ninterval_s = {checkpoint_s}\n"
         )
         config = directory / f"{name}.toml"
         config.write_text(text)

@@ -129,6 +129,8 @@ class Installation:
     skew_s: int = 0
     idle_ms: int = IDLE_MS
     replication: int = 1
+    partitions: int = PARTITIONS
+    """Of the topics of requests, if it makes that, and of activity."""
     name: str = field(default_factory=lambda: f"weir-{uuid.uuid4().hex[:10]}")
     requests: str = "http.requests"
     """Topic that it reads, made if it does not exist."""
@@ -167,6 +169,7 @@ class Installation:
             skew_s=self.skew_s,
             idle_ms=self.idle_ms,
             replication=self.replication,
+            partitions=self.partitions,
         )
         self.config.write_text(text)
 
@@ -300,6 +303,7 @@ def config_text(
     skew_s: int = 0,
     idle_ms: int = IDLE_MS,
     replication: int = 1,
+    partitions: int = PARTITIONS,
 ) -> str:
     """A configuration; what comes after ``mode`` changes no decision, ``skew_s`` apart."""
     return CONFIG.format(
@@ -311,7 +315,7 @@ def config_text(
         skew_s=skew_s,
         idle_ms=idle_ms,
         replication=replication,
-        partitions=PARTITIONS,
+        partitions=partitions,
     )
 
 

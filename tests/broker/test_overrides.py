@@ -1,5 +1,6 @@
 """Operators' overrides on a broker: a worker finds and blocks, an operator overrules, `weir serve` tells enforcers."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from schemas import topic
 from schemas.audit import AUDIT_CODEC, Audit, ChangeOf
 from schemas.block import BLOCK_CODEC, Block, BlockMode, BlockStatus
 from schemas.event_time import format_time
+from schemas.identity import stable_id
 from schemas.override import OVERRIDE_CODEC, Override, OverrideKind
 from streams.cli.main import run
 from tests.broker.installation import Installation, feed, installed
@@ -235,7 +237,7 @@ def test_the_worker_takes_its_own_back(weir: Installation, replica: Replica) -> 
 def test_an_operators_block_outlasts_a_workers(weir: Installation, replica: Replica) -> None:
     """The worker's own block ends, its tombstone does not end the operator's; the operator's goes when it is ended."""
     text = weir.config.read_text()
-    weir.config.write_text(text.replace("cooldown_s = 1", "cooldown_s = 1\nblock_s = 8"))
+    weir.config.write_text(text.replace("cooldown_s = 1", "cooldown_s = 1\nblock_s = 20"))
     block = wait_blocked(weir, replica)
     assert weir_command(weir, "block", KEY, "--for", "1h", "--reason", "scraped", "--action", "challenge") == 0
     walk_on(weir)
@@ -256,3 +258,31 @@ def sparing(key: str) -> Override:
     fields: dict[str, Any] = {"id": f"test-{now_us}", "kind": OverrideKind.UNBLOCK, "owner": "anna", "reason": "race"}
     times = {"since": format_time(now_us), "until": format_time(now_us + 3_600_000_000)}
     return msgspec.convert({**fields, **times, "actor": {"scope": scope, "value": value}}, Override)
+
+
+def test_rebuilt_without_a_checkpoint(weir: Installation, replica: Replica) -> None:
+    """A partition that judges all once more goes by an override as it stood: nothing against it is said again.
+
+    What was taken back is taken back again under the same id; and so is what was asked for before the override and
+    judged behind it, which was spared then.
+    """
+    weir.config.write_text(weir.config.read_text().replace("interval_s = 1", "interval_s = 0"))
+    block = wait_blocked(weir, replica)
+    assert weir_command(weir, "unblock", KEY, "--for", "1d", "--reason", "office") == 0
+    wait_lifted(replica)
+    walk_on(weir)
+    weir.workers[0].kill()
+    before = len(said(weir))
+    weir.start()
+    walk_on(weir)
+    assert re.search(r"reading from 0, silent below [1-9]", weir.workers[1].output())
+    after = said(weir)
+    assert not any(enforced(one) for one in after[before:])
+    taken = {one.id for one in after if one is not None and one.status is BlockStatus.REVOKED}
+    assert stable_id("revoke", block.id, standing_override(weir).id) in taken
+    assert told(replica) == []
+
+
+def standing_override(weir: Installation) -> Override:
+    """The one that is in force."""
+    return OVERRIDE_CODEC.decode(weir.read(weir.own(topic.OVERRIDES))[-1].value or b"")

@@ -104,6 +104,20 @@ class TestRoles:
         assert run(["overrides", *config]) == 0
         assert run(["overrides", "end", "account:nobody", "--reason", "is over", *config]) == 0
 
+    def test_the_operator_tells_what_was_taken(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """`weir collectors` and `weir incidents` need no more than the operator's rules."""
+        for name, value in environment(site.as_role("operator")).items():
+            monkeypatch.setenv(name, value)
+        entry = 'actor = "account:crm"\nprofiles_per_day = 9\nowner = "a"\nreason = "b"\nexpires = 2099-01-01\n'
+        file = tmp_path / "weir.toml"
+        file.write_text(f"{site.installation.config.read_text()}\n[[collectors]]\n{entry}")
+        # What is known of yesterday depends on what has been judged; refused would be 2.
+        assert run(["collectors", "count", "--config", str(file)]) in (0, 1)
+        assert run(["collectors", "report", "--month", "2026-01", "--config", str(file)]) == 1
+        assert run(["incidents", "--config", str(file)]) == 0
+
     def test_the_operator_publishes(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         """Publishing a configuration needs no more than the operator's rules, and so does asking again."""
         for name, value in environment(site.as_role("operator")).items():

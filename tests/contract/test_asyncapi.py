@@ -16,10 +16,13 @@ from typing import Final, NoReturn
 
 import pytest
 
-from schemas.asyncapi import document
+from schemas.alert import ALERT_CODEC
+from schemas.asyncapi import TOPICS, document
 from schemas.describe import DIALECT, Json
-from schemas.topic import CATALOGUE, Direction
+from schemas.topic import Direction
+from streams.outputs import ecs, ocsf
 
+GOLDEN: Final = Path(__file__).with_name("golden")
 SOURCE: Final = Path(__file__).with_name("asyncapi")
 BUILD: Final = Path(__file__).parents[2] / "build" / "asyncapi"
 FILES: Final = ("package.json", "package-lock.json", "validate.mjs")
@@ -84,7 +87,7 @@ def changed(path: str, value: object) -> Json:
 @pytest.mark.timeout(300)
 def test_parser_accepts_the_document(parse: Parse) -> None:
     """No errors, and the parser finds every topic."""
-    assert parse(document()) == {"channels": [topic.name for topic in CATALOGUE], "errors": []}
+    assert parse(document()) == {"channels": [topic.name for topic in TOPICS], "errors": []}
 
 
 @pytest.mark.timeout(300)
@@ -114,9 +117,7 @@ def test_topics_say_who_reads_and_writes_them() -> None:
         Direction.SEND: {"send"},
         Direction.INSIDE: {"send", "receive"},
     }
-    assert found == {
-        (action, f"#/channels/{topic.name}") for topic in CATALOGUE for action in expected[topic.direction]
-    }
+    assert found == {(action, f"#/channels/{topic.name}") for topic in TOPICS for action in expected[topic.direction]}
 
 
 def test_keys_and_clean_up_stand_in_bindings() -> None:
@@ -127,6 +128,24 @@ def test_keys_and_clean_up_stand_in_bindings() -> None:
     assert message["bindings"]["kafka"]["key"]["description"] == "scope:value of the actor"
     assert {"type": "null"} in message["payload"]["oneOf"]
     assert message["headers"]["properties"]["ce_specversion"] == {"const": "1.0"}
+
+
+def test_what_weir_writes_as_cloud_events_says_so() -> None:
+    """Whatever `streams/outputs/cloudevents.py` makes has its headers in the document, tombstones too."""
+    messages = document()["components"]["messages"]
+    told = {name for name, message in messages.items() if "ce_id" in message.get("headers", {}).get("properties", {})}
+    assert told == {"alert", "block", "audit", "config", "override", "alertOcsf", "alertEcs"}
+
+
+def test_other_formats_hold_what_alerts_become() -> None:
+    """Each key that the document requires of an OCSF or ECS record is in one that was made of an alert."""
+    messages = document()["components"]["messages"]
+    alert = ALERT_CODEC.decode((GOLDEN / "alert.v1.ndjson").read_bytes().splitlines()[0])
+    for name, made in (("alertOcsf", ocsf.finding(alert, "1")), ("alertEcs", ecs.document(alert, "1"))):
+        payload = messages[name]["payload"]
+        assert set(payload["required"]) <= made.keys()
+        for key, one in payload.get("properties", {}).items():
+            assert made[key] == one["const"]
 
 
 def test_document_holds_no_dialect_of_its_own() -> None:

@@ -16,7 +16,8 @@ from streams.inputs.reader import FORMATS, Part, Reader, names
 from streams.inputs.text import Site, clf_time, local_time
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observer
-from streams.settings import DEFAULT_SURFACES, InputFormat, InputSettings
+from streams.settings import InputFormat, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.streams.inputs.samples import ENVELOPES, SAMPLES, SITE, Sample, otlp_logs, reader, told, wanted
 
 CASES: Final = Path(__file__).parents[3] / "shared" / "data" / "adapter-cases"

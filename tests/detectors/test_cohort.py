@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from detectors.cohort import Config
+from detectors.core.columns import AGENTS
+from detectors.core.fleet import BARE_CAP, bare_nats
+from detectors.core.model import Model, certainly
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, columns_of
 from tests.detectors.groups_of import (
@@ -155,10 +158,36 @@ class TestLogIns:
         assert first_block(of.judge(fleet(60, from_s=610, members=4, flags=NEW), MODEL)) == -1
 
 
+class TestBare:
+    """That members come without furniture, where people's views hardly ever do."""
+
+    SELDOM: Final = replace(MODEL, lessons={"bare_view.agents": np.resize([99e3, 1e3], 2 * AGENTS) / AGENTS})
+    ADDS: Final = bare_nats(SELDOM)
+
+    def test_adds_as_they_come(self) -> None:
+        """Each member adds, up to five nats in all, so that a fleet is found the sooner."""
+        found = judge().judge(fleet(60, members=9), self.SELDOM)
+        levels = [RARE * (n - 1) + min(self.ADDS * min(n, 9), BARE_CAP) for n in range(20, 61)]
+        assert self.ADDS > 0.9
+        assert (found.level[19:] * 14.0).tolist() == pytest.approx(levels, rel=1e-3)
+        assert first_block(found) == BLOCK - 9
+
+    def test_not_among_people(self) -> None:
+        """Where people stand behind the group an odd client is nobody's business."""
+        of = judge()
+        of.judge(group([0] * 3, range(3)), self.SELDOM)
+        of.judge(group([10] * 3, range(3), kind=Kind.TOUCH), self.SELDOM)
+        assert of.judge(fleet(30, from_s=20), self.SELDOM).level[-1] == pytest.approx(29 * RARE / 14.0, rel=1e-3)
+
+    def test_not_alone(self) -> None:
+        """Without rare profiles it says nothing."""
+        assert not judge().judge(fleet(60, popularity=SOME), self.SELDOM).level.any()
+
+
 class TestSuspects:
     """Who is named to the next model, and what it is worth."""
 
-    KNOWN: Final = replace(MODEL, suspects=np.array([3, 5, 9], np.uint64))
+    KNOWN: Final = replace(TestBare.SELDOM, suspects=np.array([3, 5, 9], np.uint64))
 
     def test_not_on_the_first_page(self) -> None:
         """A member is suspect once a cell of its own has ended without furniture, popular or rare."""
@@ -218,6 +247,47 @@ class TestSuspects:
         assert found.nats is not None
         assert found.nats.tolist() == [3.0]
 
+    @pytest.mark.parametrize(
+        ("behind", "flags", "how"), [(0, OLD, 2), (2, OLD, 2), (3, OLD, 1), (0, NEW, 2), (0, 0, 2), (3, 0, 1)]
+    )
+    def test_for_certain(self, behind: int, flags: int, how: int) -> None:
+        """Once a group is found, its members are so for certain, unless people stand behind it."""
+        of = judge()
+        for person in range(behind):
+            of.judge(group([person], [person]), MODEL)
+        if behind:
+            of.judge(group([10] * behind, range(behind), kind=Kind.TOUCH), MODEL)
+        found = of.judge(fleet(60, from_s=20, flags=flags), MODEL)
+        suspects = found.numbers["suspects"]
+        assert set(suspects[: ENOUGH - 1].tolist()) == {0, 1}
+        assert set(suspects[ENOUGH + 1 :].tolist()) == {how}
+
+    def test_for_certain_without_adding(self) -> None:
+        """A member of a fleet that nobody else stands behind need not ask for the rare just then; elsewhere it must."""
+        for behind, how in ((0, 2), (3, 0)):
+            of = judge()
+            if behind:
+                of.judge(group([0] * behind, range(behind)), MODEL)
+                of.judge(group([10] * behind, range(behind), kind=Kind.TOUCH), MODEL)
+            of.judge(fleet(60, from_s=20), MODEL)
+            assert of.judge(group([620], [100], popularity=SOME), MODEL).numbers["suspects"].tolist() == [how]
+
+    def test_where_they_met_the_same(self) -> None:
+        """A class whose members look at each other is no fleet: none is a suspect, and the group is not blocked."""
+        for together, how in (([30, 60], 2), ([29, 60], 0), ([30, 700], 0)):
+            found = judge().judge(fleet(60, flags=OLD, together=together), MODEL)
+            assert found.level[-1] >= Config().block_ratio
+            assert set(found.numbers["suspects"][ENOUGH + 1 :].tolist()) == {how}
+            assert first_block(found) == (BLOCK if how else -1)
+
+    def test_where_they_met_the_same_among_people(self) -> None:
+        """Behind a common browser people meet the same, which clears nobody who hides there."""
+        of = judge()
+        of.judge(group([0] * 3, range(3)), MODEL)
+        of.judge(group([10] * 3, range(3), kind=Kind.TOUCH), MODEL)
+        found = of.judge(fleet(60, from_s=20, together=[30, 700]), MODEL)
+        assert set(found.numbers["suspects"][ENOUGH + 1 :].tolist()) == {1}
+
     def test_words(self) -> None:
         """It says why, and to the person no number."""
         of, columns = judge(), columns_of([0], principal=3)
@@ -225,6 +295,61 @@ class TestSuspects:
         assert why.reason == "belongs to a group that was found within the last day: starts with evidence 7.0"
         assert why.evidence == {"log_likelihood_ratio": 7.0, "group_found": 1}
         assert not any(letter.isdigit() for letter in why.public_reason)
+
+
+class TestCertain:
+    """Who starts with the whole evidence of its group."""
+
+    AGENT: Final = 7
+    KNOWN: Final = replace(
+        MODEL,
+        suspects=np.sort(np.concatenate([np.array([3, 5], np.uint64), certainly(np.array([5], np.uint64))])),
+    )
+
+    def known(self, furnished: float, bare: float, others: float = 1e6) -> Model:
+        """A model that has learned so many views of one client, and those of others with furniture."""
+        counts = np.zeros((AGENTS, 2))
+        counts[0, 0], counts[self.AGENT] = others, (furnished, bare)
+        return replace(self.KNOWN, lessons={"bare_view.agents": counts.ravel()})
+
+    def start(self, model: Model, **config: float) -> list[float]:
+        """What a suspect, one for certain and somebody else start with."""
+        found = judge(**config).judge(columns_of([0, 1, 2], principal=[3, 5, 4], agent=self.AGENT), model)
+        assert found.nats is not None
+        nats: list[float] = found.nats.tolist()
+        return nats
+
+    @pytest.mark.parametrize(
+        ("config", "nats"),
+        [({}, [7.0, 14.0, 0.0]), ({"certain_nats": 9.0}, [7.0, 9.0, 0.0]), ({"certain_nats": 2.0}, [7.0, 7.0, 0.0])],
+    )
+    def test_prior(self, config: dict[str, float], nats: list[float]) -> None:
+        """It is more than a suspect's, and configured."""
+        assert self.start(self.known(1e6, 1e3), **config) == nats
+
+    @pytest.mark.parametrize(
+        ("furnished", "bare", "others", "certain"),
+        [(0, 0, 0, 7.0), (0, 0, 1e6, 14.0), (0, 1e4, 1e6, 3.5), (3e5, 7e5, 1e7, 3.5), (9e5, 1e5, 0, 14.0)],
+    )
+    def test_where_furniture_is_usual(self, furnished: float, bare: float, others: float, certain: float) -> None:
+        """A suspect's while nothing is learned; half of it with the platform's own app."""
+        assert self.start(self.known(furnished, bare, others))[1] == certain
+
+    def test_not_where_assets_come_from_elsewhere(self) -> None:
+        """Then everybody's views stand alone, with whatever client, and a group is found for its taste alone."""
+        counts = np.zeros((AGENTS, 2))
+        counts[:, 1] = 1e4
+        assert self.start(replace(self.KNOWN, lessons={"bare_view.agents": counts.ravel()}))[:2] == [0.0, 0.0]
+
+    def test_not_with_furniture(self) -> None:
+        """Who turns out to ask for furniture after all is no more than a suspect, until the day after the next."""
+        of, model = judge(), self.known(1e6, 1e3)
+        at_s = [0, 10, 11, DAY_S + 20, 3 * DAY_S]
+        kind = [Kind.VIEW, Kind.TOUCH, Kind.VIEW, Kind.VIEW, Kind.VIEW]
+        columns = columns_of(at_s, principal=5, kind=kind, agent=self.AGENT)
+        found = of.judge(columns, model)
+        assert found.nats is not None
+        assert found.nats.tolist() == [14.0, 0.0, 7.0, 7.0, 14.0]
 
 
 class TestExplanation:

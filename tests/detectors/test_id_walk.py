@@ -1,63 +1,32 @@
 """Steps from number to number, and what is none."""
 
 import math
-from typing import Any, Final, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from detectors.core.columns import US, Columns
-from detectors.core.contract import Detector, DetectorConfig, Evidence
-from detectors.core.model import Model
-from detectors.core.popularity import empty
-from detectors.id_walk import CEILING_NATS, HANDLE, LOOKED_UP, PRIOR, VIEWED, Config, IdWalk
+from detectors.core.columns import US
+from detectors.id_walk import CEILING_NATS, HANDLE, LOOKED_UP, OUTCOMES, PRIOR, RIPE, VIEWED, Config, IdWalk
 from schemas.sighting import Flag, Kind
-from tests.detectors.columns_of import START_S, Judge, columns_of
-
-STEP: Final = math.log(0.8 / 0.002)
-NO_STEP: Final = math.log(0.2 / 0.998)
-FAR: Final = 1_000_003
-"""A stride that no pair of numbers in these tests has by chance."""
-MISSED: Final = Flag.PRINCIPAL | Flag.LOGGED_IN | Flag.MISS
-HANDLES: Final = np.array([0.0, 0, 0, 0, 10 * PRIOR, 0])
-"""Lessons by which no honest request for a handle follows the alphabet."""
-
-
-def judge(actors: int = 8, **config: Any) -> Judge:
-    """The detector under settings."""
-    return Judge(cast("Detector[DetectorConfig]", IdWalk(Config(**config))), actors)
-
-
-def model(steps: Any) -> Model:
-    """A model that has learned these requests: [3, 2] by group, no step and step."""
-    return Model(empty(), {"id_walk.steps": np.array(steps, np.float64)})
-
-
-def text(handle: str) -> int:
-    """`Columns.number` of a handle."""
-    return -2 - int.from_bytes(handle.lower().encode()[:7].ljust(7, b"\0"), "big")
-
-
-def asked(numbers: list[int], **given: Any) -> Columns:
-    """A request a second for each number."""
-    return columns_of(range(len(numbers)), number=numbers, **given)
-
-
-def nats(numbers: list[int], known: Model | None = None, **given: Any) -> list[float]:
-    """The sum after each request of one account."""
-    evidence = judge().judge(asked(numbers, **given), known)
-    return [float(value) for value in evidence.numbers["sum"]]
-
-
-def steps(numbers: list[int], known: Model | None = None, **given: Any) -> list[bool]:
-    """Whether each request of one account adds evidence."""
-    return [ratio > 0 for ratio in judge().judge(asked(numbers, **given), known).numbers["ratio"].tolist()]
-
-
-def moved(evidence: Evidence) -> list[bool]:
-    """Rows that count."""
-    assert evidence.moved is not None
-    return [bool(value) for value in evidence.moved]
+from tests.detectors.columns_of import START_S, columns_of
+from tests.detectors.walks_of import (
+    FAR,
+    HANDLES,
+    MISSED,
+    NO_STEP,
+    NOBODY,
+    SOME,
+    STEP,
+    STEPPED,
+    asked,
+    judge,
+    model,
+    moved,
+    nats,
+    steps,
+    text,
+)
 
 
 class TestSteps:
@@ -141,7 +110,7 @@ class TestWhatCounts:
         """Requests without one are passed over."""
         evidence = judge().judge(asked([500, -1, 501]))
         assert moved(evidence) == [False, False, True]
-        assert evidence.lessons["steps"].tolist() == [-1, -1, 2 * VIEWED + 1]
+        assert evidence.lessons["steps"].tolist() == [-1, -1, OUTCOMES * VIEWED + 1]
 
 
 class TestSum:
@@ -186,10 +155,10 @@ class TestHandles:
     @pytest.mark.parametrize(("learned", "speaks"), [(PRIOR - 1, False), (PRIOR, True)])
     def test_silent_until_learned(self, learned: float, speaks: bool) -> None:
         """Until it is known how often honest handles follow each other they say nothing, and are learned from."""
-        known = model([0, 0, 0, 0, learned, 0])
+        known = model([0, 0, 0, 0, 0, 0, learned, 0, 0])
         evidence = judge().judge(asked([text("anna"), text("annb")]), known)
         assert (evidence.level[-1] > 0) == speaks
-        assert evidence.lessons["steps"].tolist() == [-1, 2 * HANDLE + 1]
+        assert evidence.lessons["steps"].tolist() == [-1, OUTCOMES * HANDLE + 1]
 
     def test_all_begin_alike(self) -> None:
         """Where every other honest request is a step, since all handles begin alike, a crowd of 200 people is clear."""
@@ -198,7 +167,7 @@ class TestHandles:
         rows = columns_of(
             range(4_000), slot=np.repeat(np.arange(200), 20), number=handles, profiles=np.ones((4_000, 4))
         )
-        assert judge(200).judge(rows, model([0, 0, 0, 0, 5e5, 5e5])).level.max() < 1
+        assert judge(200).judge(rows, model([0, 0, 0, 0, 0, 0, 5e5, 5e5, 0])).level.max() < 1
 
     def test_looked_up(self) -> None:
         """An address book is in the order of names: no step."""
@@ -214,24 +183,36 @@ class TestLearning:
 
     def test_weighs_as_counts(self) -> None:
         """What was learned counts beside the prior's 2,000 requests."""
-        assert nats([500, 501], model([1_500, 500, 0, 0, 0, 0]))[-1] == pytest.approx(math.log(0.8 / (504 / 4_000)))
-        assert nats([500, 501], model([0, 0, 1_500, 500, 0, 0]))[-1] == pytest.approx(STEP)
+        learned = [1_500, 400, 100, 0, 0, 0, 0, 0, 0]
+        assert nats([500, 501], model(learned))[-1] == pytest.approx(math.log(0.8 / (504 / 4_000)))
+        assert nats([500, 501], model([0, 0, 0, *learned[:6]]))[-1] == pytest.approx(STEP)
 
-    def test_is_never_worth_more(self) -> None:
-        """However few steps honest people take, one is worth no more than without lessons."""
-        assert nats([500, 501], model([1e9, 0, 0, 0, 0, 0]))[-1] == pytest.approx(STEP)
+    def test_the_rarest(self) -> None:
+        """However few steps honest people take, one is taken for 1 in 1,000, one that goes on for 1 in 100,000."""
+        found = nats([500, 501, 502], model(NOBODY))
+        assert found[1:] == pytest.approx(
+            [math.log(0.8 / 0.001), math.log(0.8 / 0.001) + math.log(0.8 / 1e-5)], rel=1e-6
+        )
+
+    def test_one_that_goes_on_is_learned_by_itself(self) -> None:
+        """Where half of the steps go on, it is worth little more than a step."""
+        found = nats([500, 501, 502], model(STEPPED))
+        assert found[2] - found[1] == pytest.approx(math.log(0.8 / ((4 + SOME / 2) / (RIPE + 2_000))), rel=1e-5)
 
     def test_where_everybody_steps(self) -> None:
         """Where honest people take as many steps as a walker, or more, neither says anything."""
-        ratios = IdWalk(Config()).ratios(model([1e6, 9e6, 0, 0, 0, 0]))
-        assert ratios[VIEWED] == pytest.approx([0, 0])
-        assert ratios[LOOKED_UP] == pytest.approx([math.log(0.2 / 0.99), math.log(0.8 / 0.01)])
+        ratios, ripe = IdWalk(Config()).ratios(model([1e6, 0, 9e6, 0, 0, 0, 0, 0, 0]))
+        assert ripe
+        assert ratios[VIEWED] == pytest.approx([0, 0, 0])
+        assert ratios[LOOKED_UP] == pytest.approx([math.log(0.2 / 0.99), *[math.log(0.8 / 0.01)] * 2])
 
     def test_places(self) -> None:
-        """Every request that was compared is a lesson, by group and whether it was a step."""
-        rows = asked([500, 501, 900, 5, 6], kind=[Kind.VIEW, Kind.VIEW, Kind.VIEW, Kind.LOOKUP, Kind.LOOKUP])
-        places = judge().judge(rows).lessons["steps"].tolist()
-        assert places == [-1, 2 * VIEWED + 1, 2 * VIEWED, 2 * LOOKED_UP, 2 * LOOKED_UP + 1]
+        """Every request that was compared is a lesson, by group and whether it was a step, and one that goes on."""
+        numbers = [500, 501, 502, 900, 5, 6]
+        rows = asked(numbers, kind=[*[Kind.VIEW] * 4, Kind.LOOKUP, Kind.LOOKUP])
+        of_views = [OUTCOMES * VIEWED + outcome for outcome in (1, 2, 0)]
+        of_numbers = [OUTCOMES * LOOKED_UP + outcome for outcome in (0, 1)]
+        assert judge().judge(rows).lessons["steps"].tolist() == [-1, *of_views, *of_numbers]
 
 
 class TestLimits:
@@ -239,10 +220,17 @@ class TestLimits:
 
     def test_three_in_a_row(self) -> None:
         """Two steps are no alert; the third is one, and ground for a block."""
-        evidence = judge().judge(asked([500, 501, 502, 503]))
+        evidence = judge().judge(asked([500, 501, 503, 504]), model(STEPPED))
         assert (evidence.level >= 1).tolist() == [False, False, False, True]
         assert (evidence.level >= Config().block_ratio).tolist() == [False, False, False, True]
         assert evidence.may_block.tolist() == [False, False, False, True]
+
+    def test_two_where_nobody_goes_on(self) -> None:
+        """Where next to nobody does it, a step and one that goes on are ground for a block; two steps are not."""
+        for numbers, blocks in (([500, 501, 502], True), ([500, 501, 503], False)):
+            evidence = judge().judge(asked(numbers), model(NOBODY))
+            assert bool(evidence.may_block[-1] & (evidence.level[-1] >= Config().block_ratio)) is blocks
+            assert not evidence.may_block[:-1].any()
 
     @pytest.mark.parametrize(("others", "alert"), [(1, True), (3, True), (4, False)])
     def test_among_others(self, others: int, alert: bool) -> None:
@@ -253,7 +241,7 @@ class TestLimits:
 
     def test_no_block_before_three_steps(self) -> None:
         """However low an operator sets the limit."""
-        evidence = judge(limit=6).judge(asked([500, 501, 502, 503]))
+        evidence = judge(limit=6).judge(asked([500, 501, 503, 504]), model(STEPPED))
         assert (evidence.level >= Config().block_ratio).tolist() == [False, False, True, True]
         assert evidence.may_block.tolist() == [False, False, False, True]
 
@@ -325,7 +313,7 @@ class TestTime:
         ([5], "no step"),
         ([500, 900], "no step"),
         ([500, 501], "a number nearby"),
-        ([0, FAR, 2 * FAR], "the same stride again"),
+        ([500, 500 + FAR, 500 + 2 * FAR], "the same stride again"),
     ],
 )
 def test_explanation(numbers: list[int], last: str) -> None:

@@ -23,6 +23,8 @@ OUT: Final = Path(__file__).resolve().parents[2] / "build" / "faults.json"
 IDLE_MS: Final = 20_000
 """Longer than a partition goes without a worker that looks at it: it must not be told idle while events wait in it."""
 
+CLEANER: Final = {"log.cleaner.backoff.ms": "200"}
+"""Looks often whether there is something to compact."""
 SECONDS_A_FAULT: Final = 4.5
 
 
@@ -54,7 +56,7 @@ def campaign(faults: int, each: int, seed: int, brokers: int) -> list[Round]:
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory(prefix="weir-faults-") as name, Links(brokers) as links:
         directory = Path(name)
-        cluster = Cluster(directory / "kafka", brokers, advertised=links.ports)
+        cluster = Cluster(directory / "kafka", brokers, settings=CLEANER, advertised=links.ports)
         links.lead_to(lambda: [node.port for node in cluster.nodes])
 
         def site(weir: Installation, chance: random.Random) -> Site:
@@ -87,6 +89,7 @@ def line(one: Round, took_s: float) -> str:
     head = (
         f"seed {one.seed}: {sum(one.faults.values())} faults, {one.events} events, {one.actors} actors, "
         f"{one.alerts} alerts, {one.blocks} blocks, {one.restored} partitions restored, {one.repeated} sent again, "
+        f"{one.compacted} records compacted, "
         f"all judged {one.recovery_s:.0f} s after the last event, {len(one.differences)} differences ({took_s:.0f} s)"
     )
     ended = [f"  {name} ended, {words}" for name, words in one.ended.items()]

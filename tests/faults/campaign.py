@@ -8,26 +8,28 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas import topic
 from schemas.alert import Alert
 from schemas.block import Block
 from streams.offline.replay import replay
 from streams.offline.simulate import PRESETS, simulate, write
-from tests.broker.installation import Installation, Received, Record, content
+from streams.offline.simulate import Plan as Day
+from tests.broker.installation import PARTITIONS, Installation, Received, Record, content
 from tests.brokers import Broker
-from tests.faults.fault import NEXT_S, WORKERS_MIN, Site, strike
+from tests.faults.fault import NEXT_S, Site, strike
 from tests.faults.feeding import Feeding
 from tests.faults.state import differing_actors
 
 RECOVERY_S: Final = 240.0
-"""After the last fault, everything must be judged within."""
+"""Until a start is seen, and after the last fault until everything is judged."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Round:
     """Decisions that came more than once, each time with the same id and content."""
     restored: int = 0
     """Partitions taken over from a checkpoint."""
+    compacted: int = 0
+    """Records of checkpoints that the broker has taken away meanwhile, since their keys were written again."""
     ended: dict[str, str] = field(default_factory=dict)
     """Workers that ended by themselves, and their last words."""
     differences: list[str] = field(default_factory=list)
@@ -62,20 +66,46 @@ class Plan:
     """In which the day is fed, and hurt."""
     idle_ms: int
     replication: int = 1
+    partitions: int = PARTITIONS
+    day: Day = PRESETS["small"]
+    at_once: float = 0.0
+    """Share of the day that is fed at once, before any of the rest."""
     leave_out: Callable[[bytes], bool] = lambda _: False
     """Events that are not fed, which the comparison must notice."""
 
 
 MakeSite = Callable[[Installation, random.Random], Site]
+Hurt = Callable[[Site, Feeding, int], Iterator[str]]
+"""Hurts a site while it is fed, so many times at most; gives the name of each fault."""
 Tell = Callable[[str], None]
 
 
-def run(broker: Broker, directory: Path, plan: Plan, make_site: MakeSite, tell: Tell = lambda _: None) -> Round:
+def at_random(site: Site, feeding: Feeding, faults: int) -> Iterator[str]:
+    """Faults drawn by chance until all is fed, and time for what undoes the last ones."""
+    while not feeding.done or site.later:
+        until = time.monotonic() + site.chance.uniform(*NEXT_S)
+        while time.monotonic() < until:
+            site.tend()
+            time.sleep(0.1)
+        name = strike(site) if faults > 0 and not feeding.done else None
+        if name is not None:
+            faults -= 1
+            yield name
+
+
+def run(
+    broker: Broker,
+    directory: Path,
+    plan: Plan,
+    make_site: MakeSite,
+    tell: Tell = lambda _: None,
+    hurt: Hurt = at_random,
+) -> Round:
     """One round; ``tell`` hears of each fault."""
     found, chance = Round(plan.seed), random.Random(plan.seed)
     directory.mkdir(parents=True, exist_ok=True)
     requests, path = f"test-{uuid.uuid4().hex[:12]}", directory / "events.ndjson"
-    write(simulate(replace(PRESETS["small"], seed=plan.seed)), directory)
+    write(simulate(replace(plan.day, seed=plan.seed)), directory)
     events = path.read_bytes().splitlines()
     found.events = len(events)
     weir = Installation(
@@ -85,19 +115,25 @@ def run(broker: Broker, directory: Path, plan: Plan, make_site: MakeSite, tell: 
         batch_records=150,
         idle_ms=plan.idle_ms,
         replication=plan.replication,
+        partitions=plan.partitions,
+        wait_s=RECOVERY_S,
     )
     weir.install()
+    _compact_soon(weir)
     place = make_site(weir, chance)
     try:
-        for _ in range(WORKERS_MIN):
+        for _ in range(place.workers_min):
             weir.start()
-        _disturb(place, found, plan, [event for event in events if not plan.leave_out(event)], tell)
+        for name in _disturb(place, plan, [event for event in events if not plan.leave_out(event)], hurt):
+            found.faults[name] += 1
+            tell(name)
         started = time.monotonic()
         _recover(place)
         found.recovery_s = time.monotonic() - started
         for worker in place.alive():
             worker.stop()
         found.ended = dict(place.ended)
+        found.compacted = sum(weir.ends(weir.own(topic.STATE)).values()) - len(weir.read(weir.own(topic.STATE)))
         found.restored = sum(worker.output().count("restored") for worker in weir.workers)
         _compare(weir, found, path)
     finally:
@@ -106,28 +142,27 @@ def run(broker: Broker, directory: Path, plan: Plan, make_site: MakeSite, tell: 
     return found
 
 
-def _disturb(site: Site, found: Round, plan: Plan, events: list[bytes], tell: Tell) -> None:
+def _compact_soon(weir: Installation) -> None:
+    """Have checkpoints compacted while they are written and read, which else begins after hours."""
+    soon = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
+    resource = ConfigResource(ConfigResourceType.TOPIC, weir.own(topic.STATE), soon)
+    weir.broker.admin.alter_configs([resource])
+
+
+def _disturb(site: Site, plan: Plan, events: list[bytes], hurt: Hurt) -> Iterator[str]:
     begun = ("silent below", "restored")
     site.weir.wait(lambda: any(word in one.output() for one in site.alive() for word in begun), "a start")
-    feeding = Feeding(site.weir.broker.bootstrap, site.weir.requests, events, plan.duration_s)
+    weir = site.weir
+    feeding = Feeding(weir.broker.bootstrap, weir.requests, events, plan.duration_s, weir.partitions, plan.at_once)
     feeding.start()
-    while not feeding.done or site.later:
-        until = time.monotonic() + site.chance.uniform(*NEXT_S)
-        while time.monotonic() < until:
-            site.tend()
-            time.sleep(0.1)
-        if sum(found.faults.values()) < plan.faults and not feeding.done:
-            name = strike(site)
-            if name is not None:
-                found.faults[name] += 1
-                tell(name)
+    yield from hurt(site, feeding, plan.faults)
     feeding.finish()
 
 
 def _recover(site: Site) -> None:
     """Undo everything, keep the workers up, and wait until all is judged."""
     site.undo()
-    site.weir.meanwhile, site.weir.wait_s = site.tend, RECOVERY_S
+    site.weir.meanwhile = site.tend
     site.weir.wait_judged()
 
 

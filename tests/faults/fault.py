@@ -12,12 +12,14 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from deploy.kafka.cluster import Cluster, Node
+from deploy.kafka.cluster import STOP_S, Cluster, Node, wait_until
 from tests.broker.installation import Installation, Worker
 from tests.faults.links import Links
 
 WORKERS_MIN: Final = 2
 WORKERS_MAX: Final = 4
+SEVERAL: Final = 2
+"""Workers that come or go at once; one alone is another fault."""
 PAUSE_S: Final = (7.0, 11.0)
 """Longer than the session of 6 s: the group goes on without the worker, which then wakes and knows nothing of it."""
 SHORT_PAUSE_S: Final = (0.5, 4.0)
@@ -35,6 +37,8 @@ class Site:
     chance: random.Random
     cluster: Cluster | None = None
     links: Links | None = None
+    workers_min: int = WORKERS_MIN
+    """A supervisor keeps so many up."""
     down: int | None = None
     """The node that was killed, or stands still."""
     starting: threading.Thread | None = None
@@ -67,7 +71,7 @@ class Site:
                 self.known_dead.add(worker.process.pid)
                 if status not in (0, -signal.SIGKILL, -signal.SIGTERM):  # of the last, one that was only starting
                     self.ended[worker.log.name] = f"status {status}: {_last_words(worker)}"
-        for _ in range(WORKERS_MIN - len(self.awake())):
+        for _ in range(self.workers_min - len(self.awake())):
             self.weir.start()
 
     def undo(self) -> None:
@@ -110,6 +114,35 @@ def join_worker(site: Site) -> bool:
     if len(site.alive()) >= WORKERS_MAX:
         return False
     site.weir.start()
+    return True
+
+
+def scale_out(site: Site) -> bool:
+    """As many workers as there may be, at once."""
+    missing = WORKERS_MAX - len(site.alive())
+    if missing < SEVERAL:
+        return False
+    for _ in range(missing):
+        site.weir.start()
+    return True
+
+
+def scale_in(site: Site) -> bool:
+    """All workers but the least are asked to end, at once."""
+    awake = site.awake()
+    many = len(awake) - site.workers_min
+    if many < SEVERAL:
+        return False
+    for worker in site.chance.sample(awake, many):
+        worker.process.terminate()
+    return True
+
+
+def kill_all_workers(site: Site) -> bool:
+    """End all workers as the kernel would; others begin with nothing but what is on the brokers."""
+    for worker in site.alive():
+        worker.kill()
+    site.paused.clear()
     return True
 
 
@@ -161,9 +194,17 @@ def _kill(site: Site, cluster: Cluster, node: Node) -> bool:
     if site.down is not None:
         return False
     cluster.kill(node)
+    _bring_back(site, cluster, node)
+    return True
+
+
+def _bring_back(site: Site, cluster: Cluster, node: Node) -> None:
+    """Start a node again after its outage, counted from when it was told to end."""
     site.down = node.number
 
     def start() -> None:
+        wait_until(lambda: node.pid is None, STOP_S)
+        cluster.kill(node)  # waits for the very end: one on its way out would count as running, and not be started
         cluster.start()
         site.down = None
 
@@ -173,6 +214,18 @@ def _kill(site: Site, cluster: Cluster, node: Node) -> bool:
         site.starting.start()
 
     site.after(OUTAGE_S, begin)
+
+
+def stop_broker(site: Site) -> bool:
+    """Ask a broker to end, as when brokers are upgraded one after the other: it hands over what it leads."""
+    if site.cluster is None or site.down is not None:
+        return False
+    node = site.chance.choice(site.cluster.nodes)
+    pid = node.pid
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    _bring_back(site, site.cluster, node)
     return True
 
 
@@ -206,11 +259,15 @@ KINDS: Final[Mapping[str, tuple[Callable[[Site], bool], int]]] = {
     "worker killed": (kill_worker, 5),
     "worker stopped": (stop_worker, 2),
     "worker joined": (join_worker, 2),
+    "scaled out": (scale_out, 2),
+    "scaled in": (scale_in, 2),
+    "all workers killed": (kill_all_workers, 1),
     "worker paused beyond its session": (pause_worker, 2),
     "worker paused shortly": (pause_worker_shortly, 1),
     "broker killed": (kill_broker, 2),
     "controller killed": (kill_controller, 1),
     "broker paused": (pause_broker, 1),
+    "broker stopped": (stop_broker, 1),
     "connections cut": (cut_connections, 2),
 }
 """Name, what it does (False: not possible now), and how often it is drawn."""

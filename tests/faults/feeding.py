@@ -13,10 +13,22 @@ STEP_S: Final = 0.1
 
 
 class Feeding:
-    """Writes ``events`` to ``topic`` over ``duration_s``. No partition is ever quiet for long: none becomes idle."""
+    """Writes ``events`` to ``topic``: the first share ``at_once``, the rest over ``duration_s``.
 
-    def __init__(self, bootstrap: str, topic: str, events: Sequence[bytes], duration_s: float) -> None:
-        self._events, self._topic, self._duration_s = events, topic, duration_s
+    No partition is ever quiet for long: none becomes idle.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        events: Sequence[bytes],
+        duration_s: float,
+        partitions: int = PARTITIONS,
+        at_once: float = 0.0,
+    ) -> None:
+        self._events, self._topic, self._duration_s, self._partitions = events, topic, duration_s, partitions
+        self._at_once = at_once
         # Idempotent: a broker that dies between writing and answering must not get an event twice.
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap,
@@ -26,6 +38,7 @@ class Feeding:
             linger_ms=20,
         )
         self._failed: list[BaseException] = []
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeding", daemon=True)
 
     def start(self) -> None:
@@ -36,6 +49,10 @@ class Feeding:
     def done(self) -> bool:
         """All is written, or writing failed."""
         return not self._thread.is_alive()
+
+    def hurry(self) -> None:
+        """Write what is left at once."""
+        self._hurry.set()
 
     def finish(self) -> None:
         """Wait for the end.
@@ -52,13 +69,13 @@ class Feeding:
         started, sent = time.monotonic(), 0
         try:
             while sent < len(self._events):
-                share = min((time.monotonic() - started) / self._duration_s, 1.0)
-                upto = int(share * len(self._events))
+                share = 1.0 if self._hurry.is_set() else min((time.monotonic() - started) / self._duration_s, 1.0)
+                upto = int((self._at_once + share * (1.0 - self._at_once)) * len(self._events))
                 for event in self._events[sent:upto]:
-                    future = self._producer.send(self._topic, event, partition=partition_of(event, PARTITIONS))
+                    future = self._producer.send(self._topic, event, partition=partition_of(event, self._partitions))
                     future.add_errback(self._failed.append)
                 sent = upto
-                time.sleep(STEP_S)
+                self._hurry.wait(STEP_S)
             self._producer.flush(timeout=120)
         except Exception as error:  # noqa: BLE001 - told by `finish`
             self._failed.append(error)

@@ -19,7 +19,7 @@ from streams.pipeline.checkpoint.snapshot import restore
 from streams.pipeline.model.models import Models
 from streams.pipeline.pipeline import Pipeline
 from streams.settings import Settings
-from tests.broker.installation import PARTITIONS, Installation, partition_of
+from tests.broker.installation import Installation, partition_of
 from tests.streams.pipeline.checkpoint.picture import Picture, picture, unlike
 
 STEP: Final = 2_000
@@ -68,10 +68,11 @@ def _short(value: object) -> str:
 
 
 def _undisturbed(settings: Settings, requests: str, events: Sequence[bytes]) -> list[Assessor]:
+    partitions = settings.kafka.partitions
     flow = Pipeline(
-        settings, config.detectors(settings), config.revision(settings), sources=PARTITIONS, partitions=PARTITIONS
+        settings, config.detectors(settings), config.revision(settings), sources=partitions, partitions=partitions
     )
-    ends = [0] * PARTITIONS
+    ends = [0] * partitions
     for batch in _batches(requests, events, ends):
         flow.feed(batch, lambda: 0)
     for number, end in enumerate(ends):
@@ -92,12 +93,12 @@ def _batches(requests: str, events: Sequence[bytes], ends: list[int]) -> Iterato
 
 
 async def _live(weir: Installation) -> list[Assessor]:
-    settings = weir.settings
+    settings, partitions = weir.settings, weir.partitions
     detectors, revision = config.detectors(settings), config.revision(settings)
-    models, found = Models(settings.model, PARTITIONS), []
-    async with StateReader(settings.kafka, weir.own(topic.STATE), range(PARTITIONS)) as reader:
-        for partition in range(PARTITIONS):
-            assessor = Assessor(settings, detectors, models, revision, partition, PARTITIONS)
+    models, found = Models(settings.model, partitions), []
+    async with StateReader(settings.kafka, weir.own(topic.STATE), range(partitions)) as reader:
+        for partition in range(partitions):
+            assessor = Assessor(settings, detectors, models, revision, partition, partitions)
             kept = await reader.find(partition)
             restore(assessor, await reader.blobs(partition, kept.manifests[0], kept))
             found.append(assessor)

@@ -12,8 +12,9 @@ from tests.brokers import Broker
 from tests.faults.campaign import Plan, run
 from tests.faults.fault import Site
 
+pytestmark = pytest.mark.timeout(300)
 
-@pytest.mark.timeout(300)
+
 def test_as_if_nothing_had_happened(kafka_broker: Broker, tmp_path: Path) -> None:
     """Decisions, their contents and all that is known of actors are those of one undisturbed process."""
     found = run(kafka_broker, tmp_path, Plan(seed=1, faults=6, duration_s=25, idle_ms=5_000), Site)
@@ -21,6 +22,7 @@ def test_as_if_nothing_had_happened(kafka_broker: Broker, tmp_path: Path) -> Non
     assert not found.ended, "no worker may give up because another one was hurt"
     assert found.faults.total() >= 3
     assert found.restored >= 8, "partitions were taken over from checkpoints"
+    assert found.compacted > 0, "checkpoints were compacted meanwhile"
     assert found.alerts > 20
     assert found.actors > 500
 

@@ -9,6 +9,7 @@ from schemas.actor import Actor
 from schemas.alert import Alert, AlertMode, AlertStatus, Members, Severity
 from schemas.audit import Audit, AuditKind, Cause, Change, ChangeOf, DegradedReason
 from schemas.block import Action, Block, BlockMode, BlockStatus, Collateral
+from schemas.collector_day import CollectorDay, Decided, Surfaces
 from schemas.config_revision import PublishedConfig
 from schemas.dead_letter import DeadLetter
 from schemas.event_time import format_time
@@ -101,6 +102,21 @@ audits = st.builds(
     config=revisions,
     change=st.none()
     | st.builds(Change, of=st.sampled_from(ChangeOf), subject=texts, before=texts, after=texts, reason=texts),
+    counted=st.none()
+    | st.builds(
+        CollectorDay,
+        actor=st.just("account:crm-sync"),
+        day=st.just("2026-11-24"),
+        owner=texts,
+        reason=texts,
+        expires=st.just("2027-06-30"),
+        quota=counts,
+        requests=counts,
+        profiles=counts,
+        surfaces=st.builds(Surfaces, view=counts, search=counts, lookup=counts, list=counts, empty=counts),
+        decided=st.lists(st.builds(Decided, id=ids, incident=ids, at=times, what=texts), max_size=2),
+        missing=st.lists(texts, max_size=2),
+    ),
 )
 published = st.builds(
     PublishedConfig,

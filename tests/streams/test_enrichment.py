@@ -94,6 +94,11 @@ def test_a_file_without_ipv6(tmp_path: Path) -> None:
         ({"asn": "AS٣"}, None),
         ({"asn": "AS" + "9" * 5000}, None),
         ({"asn": {"number": 1}}, None),
+        ({"asn": {"asn": "AS64500", "name": "Example"}}, 64500),
+        ({"as": {"as_number": 64500}}, 64500),
+        ({"as_number": 64500, "as_name": "Example"}, 64500),
+        ({"country": "DE", "traits": {"autonomous_system_number": 64500, "user_type": "hosting"}}, 64500),
+        ({"asn": True}, None),
         ({}, None),
         ("AS64500", None),
         (None, None),
@@ -116,6 +121,9 @@ def test_spellings_of_a_number(record: object, asn: int | None) -> None:
         ({"country": "D1"}, None),
         ({"country": "ÄÖ"}, None),
         ({"country": 49}, None),
+        ({"country": {"code": "DE"}}, b"DE"),
+        ({"country_iso_code": "DE"}, b"DE"),
+        ({"country_code": "", "country": "DE"}, b"DE"),
         ({"registered_country": {"iso_code": "US"}}, None),
         (None, None),
     ],
@@ -123,6 +131,40 @@ def test_spellings_of_a_number(record: object, asn: int | None) -> None:
 def test_spellings_of_a_country(record: object, country: bytes | None) -> None:
     """Two letters, as each vendor has them."""
     assert country_of(record) == country
+
+
+EVERYWHERE = "0.0.0.0/1"
+
+
+def test_another_layout_is_refused_with_what_it_has(tmp_path: Path) -> None:
+    """At a start, so that nobody runs for weeks without ASNs and does not know it."""
+    file = write(tmp_path, "own", {EVERYWHERE: {"owner": {"number": 64500, "name": "x"}, "place": "DE"}})
+    with pytest.raises(ConfigError) as refused:
+        Enrichment(EnrichSettings(asn_file=file))
+    assert str(refused.value) == (
+        f"enrich.asn_file: {file}: none of 508 records has an ASN where a vendor that is known has one; "
+        "they have owner.name, owner.number, place"
+    )
+    with pytest.raises(ConfigError, match=r"has a country in place\.code; they have"):
+        Enrichment(EnrichSettings(country_file=file, country_field="place.code"))
+
+
+def test_another_layout_can_be_named(tmp_path: Path) -> None:
+    """By the path to what is wanted, in any of its spellings."""
+    file = write(tmp_path, "own", {EVERYWHERE: {"owner": {"number": "AS64500"}, "place": "de"}})
+    settings = EnrichSettings(file, file, asn_field="owner.number", country_field="place")
+    assert Enrichment(settings)(["100.64.0.1", "203.0.113.9"]) == [Origin(64500, b"DE"), Origin()]
+
+
+def test_another_layout_does_not_take_the_place_of_a_file_that_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database of places under the name of that of ASNs: the one of before goes on."""
+    enrichment = Enrichment(EnrichSettings(write(tmp_path, "asn", {EVERYWHERE: {"asn": "AS64500"}})))
+    write(tmp_path, "asn", {EVERYWHERE: {"city": "x"}})
+    assert not enrichment.refresh()
+    assert enrichment(["100.64.0.1"]) == [Origin(64500)]
+    assert "has an ASN where a vendor that is known has one; they have city; the one of before" in caplog.text
 
 
 def test_a_new_file_is_read(geolite: EnrichSettings, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from schemas.mode import Mode
 from streams.config import parse, revision
 from streams.publication import KEYS_TOLD, named, publication_of, published, read_publications, timeline_of
 from streams.section import DECIDING, Changed
-from streams.settings import Allow, Bot, Collector, Group, Settings, Surface
+from streams.settings import Allow, Bot, Collector, Group, Settings
+from streams.surfaces.setting import Surface
 from streams.toml import toml_of
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -40,7 +41,7 @@ def settings_of(draw: st.DrawFn) -> Settings:
         detectors=detectors,
         allow=tuple(Allow(f"account:x{value}", **entry) for value in draw(st.lists(TEXTS, max_size=2))),
         collectors=tuple(Collector("ip:192.0.2.7", n, **entry) for n in draw(st.lists(st.integers(1, 9), max_size=2))),
-        bots=draw(st.sampled_from([(), (Bot("b", ("192.0.2.0/24",), listed=entry["expires"], **entry),)])),
+        bots=draw(st.sampled_from([(), (Bot("b", ranges=("192.0.2.0/24",), listed=entry["expires"], **entry),)])),
         groups=draw(st.sampled_from([(), (Group("g", ("net", "asn")),)])),
         surfaces=draw(st.sampled_from([(), base.surfaces, (Surface("view", "/a/{profile}"),)])),
     )

@@ -10,7 +10,7 @@ from streams.settings import Settings
 ENTRY = "owner = 'sre'\nreason = 'probes'\nexpires = 2027-01-31\n"
 ALLOW = "[[allow]]\nactor = 'net:192.0.2.0/24'\n" + ENTRY
 OTHER = "[[allow]]\nactor = 'account:7'\n" + ENTRY
-COLD = {"surfaces", "bots", "groups", "input", "enrich", "model", "memory"}
+COLD = {"surfaces", "surface_sets", "bots", "groups", "input", "enrich", "model", "memory"}
 
 
 def test_every_section_is_of_one_kind() -> None:

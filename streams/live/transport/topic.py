@@ -1,13 +1,17 @@
 """A Faust topic whose messages are batches."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from faust import Schema, Topic
 from faust.types import AppT, EventT, Message
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.pipeline.batch import Batch
+
+WAITING_BYTES: Final = 8_000_000
+"""A topic of which so much waits for the agents has no room; what waits is more by one fetch at most."""
 
 
 class Hands(Protocol):
@@ -20,6 +24,8 @@ class Hands(Protocol):
 class BatchQueue(ThrowableQueue[EventT[object]]):
     """Batches waiting for an agent. The consumer looks for room before it fetches, so that ``put`` never waits."""
 
+    _queue: deque[EventT[object]]
+
     def __init__(
         self, maxsize: int, flow_control: FlowControlEvent, on_handed: Callable[[EventT[object]], None]
     ) -> None:
@@ -30,6 +36,11 @@ class BatchQueue(ThrowableQueue[EventT[object]]):
         event: EventT[object] = super()._get()
         self._on_handed(event)
         return event
+
+    @property
+    def nbytes(self) -> int:
+        """Keys and values of all that waits."""
+        return sum(cast(Batch, event.value).nbytes for event in self._queue)
 
     def in_pressure_high_state(self, callback: Callable[[], None]) -> bool:
         """Never: Faust's pressure would stop a partition until its next look, up to a second later."""
@@ -55,7 +66,8 @@ class BatchTopic(Topic):
     @property
     def room(self) -> int:
         """How many more batches the queue takes."""
-        return self.queue.maxsize - self.queue.qsize()
+        queue = cast(BatchQueue, self.queue)
+        return queue.maxsize - queue.qsize() if queue.nbytes < WAITING_BYTES else 0
 
     @property
     def queue(self) -> ThrowableQueue[EventT[object]]:

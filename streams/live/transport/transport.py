@@ -76,10 +76,10 @@ def configure(app: AppT, options: FetchOptions) -> None:
     transport_of(app).declared.fetch = options
 
 
-def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, maxsize: int = 4) -> BatchTopic:
+def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, maxsize: int = 64) -> BatchTopic:
     """Have the records of topic ``name`` delivered in batches: the value of each event is a `Batch`.
 
-    ``maxsize`` is how many batches may wait for the agents, all partitions together.
+    ``maxsize`` is how many batches may wait for the agents, all partitions together, if they are small.
 
     Raises:
         ImproperlyConfigured: the app's broker URL is not of scheme ``batch``, or the topic has other options already.

@@ -1,4 +1,9 @@
-"""Finds an actor's slot by its key: open addressing with linear probing, at most three quarters full."""
+"""Finds an actor's slot by its key: open addressing with linear probing, at most four fifths full.
+
+A key's place follows from the high bits of what it is mixed to, scaled to the size of the table. So the table may have
+any size, and grows by a quarter: a doubling would leave more than half of it empty. And its keys lie in the same
+order at every size, so that each move to a larger table reads and writes from one end to the other.
+"""
 
 from typing import Final
 
@@ -10,6 +15,8 @@ from detectors.core.compiled import compiled
 NO_KEY: Final = np.uint64(0)
 _LEAST: Final = 1024
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_HALF: Final = np.uint64(32)
+_ONE: Final = np.uint64(1)
 
 
 @compiled
@@ -22,12 +29,14 @@ def _find_or_add(
     out: NDArray[np.int32],
 ) -> tuple[int, int]:
     """Go on from ``start``; how far it came before the table was too full, and keys that there are then."""
-    mask, most = np.uint64(keys.size - 1), 3 * keys.size // 4
+    size, most = np.uint64(keys.size), 4 * keys.size // 5
     for i in range(start, wanted.size):
         key = wanted[i]
-        at = (key * _SPREAD >> np.uint64(16)) & mask
+        at = (key * _SPREAD >> _HALF) * size >> _HALF
         while keys[at] != NO_KEY and keys[at] != key:
-            at = (at + np.uint64(1)) & mask
+            at += _ONE
+            if at == size:
+                at = np.uint64(0)
         if keys[at] == NO_KEY:
             if count >= most:
                 return i, count
@@ -42,13 +51,15 @@ def _find_or_add(
 def _rebuild(
     keys: NDArray[np.uint64], slots: NDArray[np.int32], old: NDArray[np.uint64], old_slots: NDArray[np.int32]
 ) -> None:
-    mask = np.uint64(keys.size - 1)
+    size = np.uint64(keys.size)
     for i in range(old.size):
         if old[i] == NO_KEY:
             continue
-        at = (old[i] * _SPREAD >> np.uint64(16)) & mask
+        at = (old[i] * _SPREAD >> _HALF) * size >> _HALF
         while keys[at] != NO_KEY:
-            at = (at + np.uint64(1)) & mask
+            at += _ONE
+            if at == size:
+                at = np.uint64(0)
         keys[at] = old[i]
         slots[at] = old_slots[i]
 
@@ -88,9 +99,8 @@ class Index:
         return out
 
     def _resize(self, needed: int) -> None:
-        size = _LEAST
-        while 4 * needed > 3 * size:
-            size *= 2
+        """Make a table of which ``needed`` keys fill 64 %: a quarter more may come before the next one."""
+        size = max(_LEAST, needed * 25 // 16)
         keys, slots = np.zeros(size, np.uint64), np.zeros(size, np.int32)
         _rebuild(keys, slots, self._keys, self._slots)
         self._keys, self._slots = keys, slots

@@ -1,11 +1,11 @@
-"""What an actor remembers: which keys it met, and when last, within 14 days.
+"""Who stands behind an actor: the principals that came through an address or group, and when last, within 14 days.
 
 Each actor has a small block of entries of its own, so that what one remembers never depends on who else is there, on
 how many partitions there are, or on the order in which actors came. An entry is a 16-bit tag and the time of the last
-meeting in granules of 20 s modulo 2**16 (15.2 days, more than is remembered). A block has buckets of eight entries
-and the tag names two of them, of which an entry takes the emptier (two-choice hashing, Azar et al. 1994). When both
-are full the block doubles, up to the cap of the actor's scope; there the oldest entry gives way and the actor is
-marked as `overflowed`.
+meeting in granules of 20 s modulo 2**16 (15.2 days, more than is remembered). A block begins with two entries, for
+behind most addresses there is one principal; a larger one has buckets of eight, and the tag names two of them, of which
+an entry takes the emptier (two-choice hashing, Azar et al. 1994). When both are full the block doubles, up to a cap;
+there the oldest entry gives way and the actor is marked as `overflowed`.
 
 Error: a key that was never met is taken for a known one with a probability of at most entries / 32,768 (0.4 % at 128,
 1.6 % at 512): counts err downwards. After an overflow, a key that gave way counts as new again: counts may err
@@ -25,9 +25,12 @@ from streams.pipeline.observe.text import signed
 GRANULE_US: Final = 20_000_000
 HORIZON: Final = 14 * 86_400 // 20
 """Granules after which a meeting is forgotten."""
-SIZES: Final = (8, 16, 32, 64, 128, 256, 512)
+SIZES: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 WAYS: Final = 8
-SPARE: Final = 128
+"""Entries of a bucket."""
+GRAIN: Final = 2
+"""Entries of a place: a block is made of whole ones."""
+SPARE: Final = 512
 """Places that a memory has to spare at least when it grows."""
 NEW: Final = -1
 NEED: Final = -2
@@ -38,7 +41,7 @@ _SWEEP: Final = 4320  # a day: 14 days and a day stay below the 15.2 at which ti
 class Blocks(NamedTuple):
     """Arrays of a `Memory`, as compiled code takes them.
 
-    All blocks lie in one array, at *places* of `WAYS` entries each: to pick from a tuple of arrays, one a size, costs
+    All blocks lie in one array, at *places* of `GRAIN` entries each: to pick from a tuple of arrays, one a size, costs
     more than the look itself, since compiled code counts a reference to every one of them.
     """
 
@@ -49,7 +52,7 @@ class Blocks(NamedTuple):
     room: NDArray[np.int64]
     """[2] first place that was never given out; size class + 1 that `recall` found without a block, else 0."""
     head: NDArray[np.int32]
-    """[slots, 2]: place * 8 + size class + 1, or 0 without a block; granule of the last sweep."""
+    """[slots, 2]: place * 16 + size class + 1, or 0 without a block; granule of the last sweep."""
     overflowed: NDArray[np.bool_]
 
 
@@ -65,23 +68,23 @@ def allocate(b: Blocks, slot: int, size_class: int) -> int:
     """Give ``slot`` an empty block; returns its place, or -1 when there is no room for one."""
     place = b.free[size_class]
     if place > 0:
-        b.free[size_class] = b.entries[place * WAYS]
-        b.entries[place * WAYS] = 0
+        b.free[size_class] = b.entries[place * GRAIN]
+        b.entries[place * GRAIN] = 0
     else:
         place = b.room[0]
-        if (place + (1 << size_class)) * WAYS > b.entries.size:
+        if (place + (1 << size_class)) * GRAIN > b.entries.size:
             b.room[1] = size_class + 1
             return -1
         b.room[0] = place + (1 << size_class)
-    b.head[slot, 0] = place * 8 + size_class + 1
+    b.head[slot, 0] = place * 16 + size_class + 1
     return signed(place)
 
 
 @in_place
 def _free(b: Blocks, size_class: int, place: int) -> None:
     """Take a block back."""
-    start = place * WAYS
-    for at in range(start, start + (WAYS << size_class)):
+    start = place * GRAIN
+    for at in range(start, start + (GRAIN << size_class)):
         b.entries[at] = 0
     b.entries[start] = b.free[size_class]
     b.free[size_class] = place
@@ -93,7 +96,7 @@ def release(b: Blocks, slot: int) -> None:
     head = signed(b.head[slot, 0])
     if head > 0:
         b.head[slot, 0] = 0
-        _free(b, head % 8 - 1, head // 8)
+        _free(b, head % 16 - 1, head // 16)
 
 
 @in_place
@@ -117,7 +120,8 @@ def _sweep(b: Blocks, slot: int, start: int, size: int, now: int) -> None:
 
 @in_place
 def _bucket(tag: int, second: bool, size: int) -> int:
-    return ((tag >> 8 if second else tag) & (size // WAYS - 1)) * WAYS
+    """Where one of the two buckets of a tag begins; up to `WAYS` entries are one bucket."""
+    return ((tag >> 8 if second else tag) & (size // WAYS - 1)) * WAYS if size > WAYS else 0
 
 
 @in_place
@@ -126,7 +130,7 @@ def _put(entries: NDArray[np.uint32], start: int, size: int, entry: int) -> bool
     for second in (False, True):
         bucket = start + _bucket(entry >> 16, second, size)
         room, place = 0, -1
-        for at in range(bucket, bucket + WAYS):
+        for at in range(bucket, bucket + min(size, WAYS)):
             if entries[at] == 0:
                 room += 1
                 place = at
@@ -141,13 +145,13 @@ def _put(entries: NDArray[np.uint32], start: int, size: int, entry: int) -> bool
 @in_place
 def _grow(b: Blocks, slot: int) -> bool:
     head = signed(b.head[slot, 0])
-    size_class, old = head % 8 - 1, head // 8
+    size_class, old = head % 16 - 1, head // 16
     new = allocate(b, slot, size_class + 1)
     if new < 0:
         return False
-    size = WAYS << size_class
-    for at in range(old * WAYS, old * WAYS + size):
-        if b.entries[at] != 0 and not _put(b.entries, new * WAYS, 2 * size, signed(b.entries[at])):
+    size = GRAIN << size_class
+    for at in range(old * GRAIN, old * GRAIN + size):
+        if b.entries[at] != 0 and not _put(b.entries, new * GRAIN, 2 * size, signed(b.entries[at])):
             b.overflowed[slot] = True
     _free(b, size_class, old)
     return True
@@ -167,8 +171,8 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # 
     fresh = np.uint32(max(tag << 16 | now & 0xFFFF, 1))
     while True:
         head = signed(b.head[slot, 0])
-        size_class, start = head % 8 - 1, head // 8 * WAYS
-        size = WAYS << size_class
+        size_class, start = head % 16 - 1, head // 16 * GRAIN
+        size = GRAIN << size_class
         if now - b.head[slot, 1] > _SWEEP:
             _sweep(b, slot, start, size, now)
         oldest, oldest_age = 0, -1
@@ -176,7 +180,7 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # 
         for second in (False, True):
             bucket = start + _bucket(tag, second, size)
             free, free_at = 0, -1
-            for at in range(bucket, bucket + WAYS):
+            for at in range(bucket, bucket + min(size, WAYS)):
                 entry = signed(b.entries[at])
                 if entry == 0:
                     free += 1
@@ -191,7 +195,7 @@ def recall(b: Blocks, slot: int, key: np.uint64, now: int, cap: int) -> int:  # 
                     oldest, oldest_age = at, age
             if free > room:
                 room, place = free, free_at
-            if size_class == 0:
+            if size <= WAYS:
                 break
         if room > 0 or oldest_age > HORIZON:
             b.entries[place if room > 0 else oldest] = fresh
@@ -211,8 +215,8 @@ def remembered(b: Blocks, slot: int, now: int, horizon: int) -> tuple[int, int]:
     count, odd = 0, 0
     if head == 0:
         return count, odd
-    start = head // 8 * WAYS
-    for at in range(start, start + (WAYS << (head % 8 - 1))):
+    start = head // 16 * GRAIN
+    for at in range(start, start + (GRAIN << (head % 16 - 1))):
         entry = signed(b.entries[at])
         if entry != 0 and age_of(entry, now) <= horizon:
             count += 1
@@ -227,11 +231,11 @@ def _gather(b: Blocks, entries: NDArray[np.uint32]) -> int:
     for slot in range(len(b.head)):
         head = signed(b.head[slot, 0])
         if head > 0:
-            start, to = head // 8 * WAYS, place * WAYS
-            for k in range(WAYS << (head % 8 - 1)):
+            start, to = head // 16 * GRAIN, place * GRAIN
+            for k in range(GRAIN << (head % 16 - 1)):
                 entries[to + k] = b.entries[start + k]
-            b.head[slot, 0] = place * 8 + head % 8
-            place += 1 << (head % 8 - 1)
+            b.head[slot, 0] = place * 16 + head % 16
+            place += 1 << (head % 16 - 1)
     return place
 
 
@@ -267,7 +271,7 @@ class Memory:
         # Place 0 is never given out, so that 0 says that there is none.
         first = np.array([1, 0], np.int64)
         heads, overflowed = np.zeros((0, 2), np.int32), np.zeros(0, np.bool_)
-        self.blocks = Blocks(np.zeros(WAYS, np.uint32), np.zeros(len(SIZES), np.int64), first, heads, overflowed)
+        self.blocks = Blocks(np.zeros(GRAIN, np.uint32), np.zeros(len(SIZES), np.int64), first, heads, overflowed)
 
     def grow_slots(self, slots: int) -> None:
         """Make room for ``slots`` actors."""
@@ -292,20 +296,20 @@ class Memory:
     def copy(self, slots: NDArray[np.int64]) -> Copied:
         """What ``slots`` remember."""
         heads = self.blocks.head[slots]
-        starts = heads[:, 0].astype(np.int64) // 8 * WAYS
-        heads[:, 0] %= 8
+        starts = heads[:, 0].astype(np.int64) // 16 * GRAIN
+        heads[:, 0] %= 16
         copied = Copied(heads, self.blocks.overflowed[slots], np.zeros(0, np.uint32))
         return copied._replace(entries=pick_spans(self.blocks.entries, starts, copied.sizes()))
 
     def load(self, copied: Copied) -> None:
         """Let slots from 0 on, all there are so far, remember what was copied."""
         n, classes = len(copied.heads), copied.heads[:, 0].astype(np.int64)
-        places = copied.sizes() // WAYS
+        places = copied.sizes() // GRAIN
         ends = 1 + np.cumsum(places)
         end = int(ends[-1]) if n else 1
-        entries = np.zeros((end + max(end // 8, SPARE)) * WAYS, np.uint32)
-        entries[WAYS : WAYS + copied.entries.size] = copied.entries
-        self.blocks.head[:n, 0] = np.where(classes > 0, (ends - places) * 8 + classes, 0)
+        entries = np.zeros((end + max(end // 8, SPARE)) * GRAIN, np.uint32)
+        entries[GRAIN : GRAIN + copied.entries.size] = copied.entries
+        self.blocks.head[:n, 0] = np.where(classes > 0, (ends - places) * 16 + classes, 0)
         self.blocks.head[:n, 1] = copied.heads[:, 1]
         self.blocks.overflowed[:n] = copied.overflowed
         self.blocks.room[:] = end, 0
@@ -324,9 +328,9 @@ class Memory:
         kept for whoever needs one of just that size.
         """
         old = self.blocks
-        sizes = old.head[:, 0] & 7
+        sizes = old.head[:, 0] & 15
         used = int((1 << (sizes[sizes > 0].astype(np.int64) - 1)).sum())
-        entries = np.zeros((1 + used + max(used // 8, SPARE)) * WAYS, np.uint32)
+        entries = np.zeros((1 + used + max(used // 8, SPARE)) * GRAIN, np.uint32)
         old.room[:] = _gather(old, entries), 0
         old.free[:] = 0
         self.blocks = old._replace(entries=entries)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
-from streams.pipeline.actors.memory import SIZES, WAYS, Blocks, Memory, allocate, release_all
+from streams.pipeline.actors.contacts import Met
+from streams.pipeline.actors.memory import GRAIN, SIZES, Blocks, Memory, allocate, release_all
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.actors.table import Column, Table
 from streams.pipeline.rows import Rows
@@ -32,20 +33,22 @@ class Saved:
 
     slots: NDArray[np.int32]
     tables: list[_SavedTable]
-    contacts: _SavedMemory
+    contacts: Met
     members: _SavedMemory
 
 
 def save(actors: Actors, rows: Rows) -> Saved:
     """Copy everything known of the actors of ``rows``."""
-    wanted = (rows.slot, *actors.places(rows))
+    principal, group, member = actors.places(rows)
+    # Rings come when contacts become many, so not by what the rows are.
+    wanted = (rows.slot, actors.places_of(rows.slot.astype(np.int64))[:, 0], principal, group, member)
     tables = _tables(actors)
     places = [_distinct(place, table.capacity) for place, table in zip(wanted, tables, strict=True)]
     slots = places[0]
     return Saved(
         slots,
         [_save_table(table, place) for table, place in zip(tables, places, strict=True)],
-        _save_memory(actors.contacts, slots),
+        actors.contacts.copy(slots.astype(np.int64)),
         _save_memory(actors.members, slots),
     )
 
@@ -55,7 +58,7 @@ def restore(actors: Actors, saved: Saved) -> None:
     for table, kept in zip(_tables(actors), saved.tables, strict=True):
         for column, values in zip(_columns(table), kept.columns, strict=True):
             column[kept.slots] = values
-    _restore_memory(actors.contacts, saved.slots, saved.contacts)
+    actors.contacts.put(saved.slots.astype(np.int64), saved.contacts)
     _restore_memory(actors.members, saved.slots, saved.members)
 
 
@@ -80,7 +83,7 @@ def _save_table(table: Table, slots: NDArray[np.int32]) -> _SavedTable:
 
 def _save_memory(memory: Memory, slots: NDArray[np.int32]) -> _SavedMemory:
     heads = memory.blocks.head[slots]
-    classes, starts = heads[:, 0] % 8 - 1, heads[:, 0].astype(np.int64) // 8 * WAYS
+    classes, starts = heads[:, 0] % 16 - 1, heads[:, 0].astype(np.int64) // 16 * GRAIN
     entries = [memory.blocks.entries[starts[classes == k][:, None] + np.arange(size)] for k, size in enumerate(SIZES)]
     return _SavedMemory(heads, memory.blocks.overflowed[slots], entries)
 
@@ -90,7 +93,7 @@ def _restore_memory(memory: Memory, slots: NDArray[np.int32], saved: _SavedMemor
     release_all(blocks, slots)
     blocks.overflowed[slots] = saved.overflowed
     blocks.head[slots, 1] = saved.heads[:, 1]
-    classes = saved.heads[:, 0] % 8 - 1
+    classes = saved.heads[:, 0] % 16 - 1
     for k, entries in enumerate(saved.entries):
         owners, done = slots[classes == k], 0
         while (done := _fill(memory.blocks, owners, k, entries, done)) < owners.size:
@@ -104,5 +107,5 @@ def _fill(blocks: Blocks, slots: NDArray[np.int32], size_class: int, entries: ND
         place = allocate(blocks, slots[i], size_class)
         if place < 0:
             return i
-        blocks.entries[place * WAYS : place * WAYS + entries.shape[1]] = entries[i]
+        blocks.entries[place * GRAIN : place * GRAIN + entries.shape[1]] = entries[i]
     return slots.size

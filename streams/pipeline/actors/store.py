@@ -12,6 +12,7 @@ from detectors.core.contract import Detector, DetectorConfig
 from detectors.core.hashing import mix
 from schemas.actor import Actor, Scope
 from schemas.sighting import Flag
+from streams.pipeline.actors.contacts import Contacts
 from streams.pipeline.actors.index import Index
 from streams.pipeline.actors.memory import Memory
 from streams.pipeline.actors.table import Column, Table, grown
@@ -22,14 +23,14 @@ from streams.pipeline.windows.rings import WORDS
 
 COLUMNS: Final[Mapping[str, str]] = {
     "scope": "u1",
-    "text_at": "i8",  # where the value begins in the texts
+    "text_at": "u4",  # where the value begins in the texts
     "text_length": "u4",
     "first_seen_us": "i8",
-    "exposed": "i8",  # profiles disclosed, each first contact once and each search result every time
+    "exposed": "u4",  # profiles disclosed, each first contact once and each search result every time
     "inexact": "?",  # search results are among them
     "behind_at": "i4",  # granule at which those behind it were counted
-    "members_behind": "i4",
-    "accounts_behind": "i4",
+    "members_behind": "u2",
+    "accounts_behind": "u2",
     "quiet_until_us": "i8",  # end of the cooldown
     "quiet_rank": "u1",  # severity at its beginning
     "denied_until_us": "i8",  # end of the block, where a replay enforces it
@@ -39,6 +40,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "gained_us": "i8",
     "last_seen_s": "u4",  # 0 for one of whom nothing is known
 }
+EXPOSED_MAX: Final = 2**32 - 1
+"""An exposure goes no further."""
 SLOTS: Final = frozenset({"last_session"})
 """Columns that name actors by slot, from 1 on."""
 PLACES: Final = frozenset({"text_at"})
@@ -70,18 +73,16 @@ GROUP_COLUMNS: Final[Mapping[str, str]] = {
 _OWN_SERIAL: Final = frozenset({"serial"})
 MEMBER_COLUMNS: Final[Mapping[str, str]] = {
     "seen": "u8",  # a Bloom filter of the profiles that the member met through the group
-    "seen_s": "u4",
+    "seen_day": "u2",  # since 1970, of the last of them
     "last_seen_s": "u4",  # whatever it did through the group
 }
 _PRINCIPAL: Final = int(Flag.PRINCIPAL)
-_LOGGED_IN: Final = int(Flag.LOGGED_IN)
-_ACCOUNT, _NET = int(Scope.ACCOUNT), int(Scope.NET)
+_NET = int(Scope.NET)
 
 
 class Slots(NamedTuple):
     """Where the actors of n rows stand in the tables that not all of them have a place in; -1 for none."""
 
-    window: NDArray[np.int32]
     principal: NDArray[np.int32]
     group: NDArray[np.int32]
     member: NDArray[np.int32]
@@ -98,13 +99,9 @@ def _assign(
 ) -> None:
     """Fill in [3, n] places in the windows, principals and groups; actors without one get one where they need it."""
     for i in range(slot.size):
-        s, logged_in = slot[i], flags[i] & _LOGGED_IN != 0
+        s = slot[i]
         group = scope[s] >= _NET
-        for table, wanted in (
-            (0, group or scope[s] == _ACCOUNT or not logged_in),
-            (1, flags[i] & _PRINCIPAL != 0),
-            (2, group),
-        ):
+        for table, wanted in ((0, group), (1, flags[i] & _PRINCIPAL != 0), (2, group)):
             if wanted:
                 if places[s, table] == 0:
                     counts[table] += 1
@@ -169,7 +166,7 @@ class Actors:
         )
         self.groups = Table(GROUP_COLUMNS, {n: d.group_state for n, d in zip(names, detectors, strict=True)})
         self.pairs = Table(MEMBER_COLUMNS, {n: d.member_state for n, d in zip(names, detectors, strict=True)})
-        self.contacts, self.members = Memory(), Memory()
+        self.contacts, self.members = Contacts(), Memory()
         self._texts = Texts()
         self._places = np.zeros((0, 3), np.int32)
         self._counts = np.zeros(3, np.int64)
@@ -233,7 +230,7 @@ class Actors:
         return {name: column for table in tables for name, column in table.state[detector].items()}
 
     def places(self, rows: Rows) -> Slots:
-        """Slots of the rows' actors in the tables of windows, principals, groups and members; made where missing."""
+        """Slots of the rows' actors in the tables of principals, groups and members; made where missing."""
         found = np.full((3, len(rows)), -1, np.int32)
         _assign(rows.slot, rows.flags, self.scopes, self._places, self._counts, found)
         self._reserve_places()
@@ -242,7 +239,7 @@ class Actors:
         if of_group.size:
             keys = _member_keys(self.groups.columns["serial"][found[2][of_group]], rows.principal[of_group])
             member[of_group] = self.give_pairs(keys)
-        return Slots(found[0], found[1], found[2], member)
+        return Slots(found[1], found[2], member)
 
     def principal_places(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places of actors in the table of principals; made where missing."""
@@ -267,6 +264,11 @@ class Actors:
         marks = self.touched.actors, self.touched.pairs
         _see(rows.slot, places.member, rows.time_us, last_s, pair_last_s, *marks)
 
+    @property
+    def window_places(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """[slots, 3] places in each table, from 1 on, and how many there are; a loop may give more in the windows."""
+        return self._places, self._counts
+
     def keys(self) -> NDArray[np.uint64]:
         """The key of each actor."""
         return self._index.keys()
@@ -281,7 +283,7 @@ class Actors:
 
     def texts_of(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The values of actors, one after the other, each as long as ``text_length`` says."""
-        starts, lengths = self.columns["text_at"][slots], self.columns["text_length"][slots].astype(np.int64)
+        starts, lengths = (self.columns[name][slots].astype(np.int64) for name in ("text_at", "text_length"))
         return self._texts.of(starts, lengths)
 
     def give(self, slots: NDArray[np.int64], placed: NDArray[np.bool_]) -> None:
@@ -331,7 +333,7 @@ class Actors:
         self.contacts.keep(slots, self.capacity)
         self.members.keep(slots, self.capacity)
         at, lengths = (self.columns[name][: slots.size] for name in ("text_at", "text_length"))
-        at[:] = self._texts.gather(at, lengths.astype(np.int64))
+        at[:] = self._texts.gather(at.astype(np.int64), lengths.astype(np.int64))
         return renumbered
 
     def keep_pairs(self, kept: NDArray[np.bool_]) -> None:
@@ -384,4 +386,5 @@ class Actors:
             + self._texts.nbytes
             + self.contacts.nbytes
             + self.members.nbytes
+            + self.touched.nbytes
         )

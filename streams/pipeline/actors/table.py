@@ -10,6 +10,7 @@ Column = NDArray[Any]
 """The dtype stands in a table of columns, where types cannot follow it."""
 
 _LEAST: Final = 256
+_FEW: Final = 32
 
 
 class Table:
@@ -25,12 +26,19 @@ class Table:
     def reserve(self, slots: int) -> None:
         """Make room for ``slots`` of them, and for an eighth more than before."""
         self.count = max(self.count, slots)
-        if slots <= self.capacity:
-            return
-        self.capacity = max(slots, self.capacity * 9 // 8, _LEAST)
+        if slots > self.capacity:
+            self._grow(max(slots, self.capacity * 9 // 8, _LEAST))
+
+    def make_room(self) -> None:
+        """Make room for a few more if there is none for one more."""
+        if self.count == self.capacity:
+            self._grow(self.capacity + max(self.capacity // 32, _FEW))
+
+    def _grow(self, capacity: int) -> None:
+        self.capacity = capacity
         for columns in self._every():
             for name, column in columns.items():
-                columns[name] = grown(column, self.capacity)
+                columns[name] = grown(column, capacity)
 
     def keep(self, slots: NDArray[np.int64]) -> None:
         """Keep what stands at ``slots``, in their order and from 0 on, and room for an eighth more."""

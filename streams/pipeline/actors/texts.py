@@ -1,6 +1,6 @@
 """The values of actors as UTF-8, one after the other; where each begins stands in the columns."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 
 T = TypeVar("T", bound=np.generic)
+END_MAX: Final = 2**32
+"""Where a text begins is kept in 32 bits."""
 
 
 @compiled
@@ -35,8 +37,14 @@ class Texts:
     def keep(
         self, source: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Take texts of ``source``, one at least; where each of them begins here."""
+        """Take texts of ``source``, one at least; where each of them begins here.
+
+        Raises:
+            MemoryError: one would begin beyond 4 GiB.
+        """
         ends = self._end + np.cumsum(lengths)
+        if ends[-1] > END_MAX:
+            raise MemoryError("names of more than 4 GiB in one partition")
         if ends[-1] > self._bytes.size:
             more = max(self._bytes.size // 4, int(ends[-1]) - self._bytes.size)
             self._bytes = np.concatenate([self._bytes, np.zeros(more, np.uint8)])

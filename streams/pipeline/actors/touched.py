@@ -21,6 +21,11 @@ class Touched:
         if pairs > self.pairs.size:
             self.pairs = grown(self.pairs, pairs)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.actors.nbytes + self.pairs.nbytes
+
     def take(self, actors: int, pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         """The marked among the first ``actors`` slots and ``pairs``, None for all; the marks are gone then."""
         marks = self.actors[:actors], self.pairs[:pairs]

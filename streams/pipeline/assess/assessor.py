@@ -125,6 +125,11 @@ class Assessor:
         self.decider.reconfigure(regime.settings, regime.revision)
 
     @property
+    def enforces(self) -> bool:
+        """Whether any detector is enforced where the partition is: else no decision can be."""
+        return any(mode is Mode.ENFORCE for _, mode in self._detectors)
+
+    @property
     def revision(self) -> str:
         """The revision in force where the partition is."""
         return self._regime.revision
@@ -208,7 +213,7 @@ class Assessor:
             self._judge(self.release.take(reached), knowledge, decided_us, outcome)
             self._switch(outcome, decided_us)
             if not self.overruling.overrides.at_once:
-                outcome.decisions += self.overrule(self.release.let_go_us)
+                outcome.decisions += self._overrule(self.release.let_go_us)
             if reached == end_us:
                 self._next_epoch(epoch, bound, outcome)
             elif reached == bound:
@@ -227,7 +232,7 @@ class Assessor:
         return self.decider.overruling
 
     def heed(self, heeding: bool) -> None:
-        """Go by overrides or not: what was decided and sent before is judged without, and taken back afterwards."""
+        """Go by overrides as they stand, or as they stood: what was decided and sent before is judged by the latter."""
         self.overruling.heed(heeding)
 
     def overdue(self, now_us: int) -> bool:
@@ -239,6 +244,10 @@ class Assessor:
 
         ``now_us`` is that of the wall clock where they are in force as they come, and event time in a replay.
         """
+        self.overruling.heed(True)
+        return self._overrule(now_us)
+
+    def _overrule(self, now_us: int) -> list[Decision]:
         return list(self.decider.overrule(self.actors, now_us, now_us))
 
     def _next_turn_us(self) -> int:

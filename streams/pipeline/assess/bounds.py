@@ -31,7 +31,6 @@ from streams.settings import Settings
 
 PAIRS_PER_ACTOR: Final = 2
 """Members within groups that are remembered, for each of `actors_max`."""
-_EXPOSED_MAX: Final = 2**32 - 1
 _NATS_MAX: Final = 65_504.0
 """The largest number of 16 bits."""
 _DAY_S: Final = 86_400
@@ -162,7 +161,7 @@ class Bounds:
         c, records = self._actors.columns, np.zeros(slots.size, record(len(self._caps)))
         records["first_seen_s"] = c["first_seen_us"][slots] // US
         records["last_seen_s"] = c["last_seen_s"][slots]
-        records["exposed"] = np.minimum(c["exposed"][slots], _EXPOSED_MAX)
+        records["exposed"] = c["exposed"][slots]
         own = np.flatnonzero(self._actors.has_evidence(slots))
         records["what"][own] = PRINCIPAL
         places, at_us = self._actors.principal_places(slots[own]), records["last_seen_s"][own].astype(np.int64) * US

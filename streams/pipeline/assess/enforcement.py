@@ -17,7 +17,7 @@ from schemas.block import Action, Block, BlockMode, BlockStatus
 from schemas.event_time import parse_time_us
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors.saved import restore, save
-from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.assessor import Assessor, judge_rows
 from streams.pipeline.assess.outcome import Knowledge
 from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.decide import Decision
@@ -48,17 +48,23 @@ class Enforcement:
         self, assessor: Assessor, rows: Rows, known: Knowledge, decided_us: Callable[[], int]
     ) -> Iterator[Decision]:
         """Judge ``rows`` in order, denying what blocks deny."""
-        start = 0
+        cuts, start = self._enforce and assessor.enforces, 0
         while start < len(rows):
-            end = rows.event_end(min(start + min(self._step_rows, STEP_ROWS), len(rows)) - 1)
+            end = rows.event_end(min(start + min(self._step_rows, STEP_ROWS), len(rows)) - 1) if cuts else len(rows)
             self._step_rows = min(2 * self._step_rows, STEP_ROWS)
-            start += yield from self._step(assessor, rows.pick(slice(start, end)), known, decided_us)
+            start += yield from self._step(assessor, rows.pick(slice(start, end)), known, decided_us, cuts)
 
     def _step(
-        self, assessor: Assessor, whole: Rows, known: Knowledge, decided_us: Callable[[], int]
+        self, assessor: Assessor, whole: Rows, known: Knowledge, decided_us: Callable[[], int], cuts: bool
     ) -> Generator[Decision, None, int]:
         """Judge up to the end of the event that a block begins with; returns how many of the rows that were."""
-        allowed = np.flatnonzero(~_denied(assessor, whole))
+        denied = _denied(assessor, whole)
+        if not (cuts or denied.any()):
+            # Nothing can begin a block: no row is judged twice, so what was known of its actor need not be copied.
+            yield from judge_rows(assessor, whole, known, decided_us)
+            self._seen(whole, True)
+            return len(whole)
+        allowed = np.flatnonzero(~denied)
         rows = whole.pick(allowed)
         cut = len(rows)
         if cut:

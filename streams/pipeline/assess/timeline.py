@@ -12,16 +12,18 @@ is turned off goes on in silence and keeps its state.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
+
+from msgspec import structs
 
 from detectors.core.contract import Detector, DetectorConfig
 from schemas.mode import Mode
 from streams import config
 from streams.pipeline.assess.release import LONG_AGO
 from streams.section import turned_off, with_hot
-from streams.settings import Settings
+from streams.settings import Bot, Settings
 
 Chosen = Sequence[tuple[Detector[DetectorConfig], Mode]]
 """Detectors, each in its mode."""
@@ -50,11 +52,15 @@ class Timeline:
 
         ``mode`` replaces that of every detector in what is published, as it did in ``first``.
         """
-        self.first: Final = first
         self._regimes = [first]
         self._mode = mode
         self.stateful = frozenset(one.name for one, mode in first.detectors if mode is not Mode.OFF) | set(stateful)
         """Names of the detectors that have state."""
+
+    @property
+    def first(self) -> Regime:
+        """What the process began with."""
+        return self._regimes[0]
 
     @classmethod
     def of(cls, settings: Settings, mode: Mode | None = None, newest: Settings | None = None) -> "Timeline":
@@ -86,6 +92,10 @@ class Timeline:
         # A new list: another thread may be looking at the one before.
         self._regimes = [*self._regimes[:place], regime, *self._regimes[place:]]
         return regime
+
+    def know(self, bots: tuple[Bot, ...]) -> None:
+        """Let every regime spare these robots, and no longer those of before; its revision stays."""
+        self._regimes = [replace(one, settings=structs.replace(one.settings, bots=bots)) for one in self._regimes]
 
     def at(self, time_us: int) -> Regime:
         """What is in force at ``time_us``."""

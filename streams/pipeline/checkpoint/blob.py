@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from detectors.core.hashing import xxh64
 from schemas.errors import CheckpointError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Rises when what a column means changes without its dtype, or anything of the format."""
 LEVEL: Final = 1
 """Of zstd: twice the time at 3 saves a few hundredths."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import CheckpointError
+from streams.pipeline.actors.contacts import Met
 from streams.pipeline.actors.memory import Copied
 from streams.pipeline.actors.sleepers import Records
 from streams.pipeline.actors.store import Actors
@@ -17,6 +18,7 @@ from streams.pipeline.checkpoint.layout import PLACED, columns_of, is_slots, tab
 
 Places = NDArray[np.int64]
 MEMORIES = ("contacts", "members")
+"""Names of `Part.memories`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Part:
     placed: NDArray[np.bool_]
     """[n, 3] whether each has a place in the tables of `layout.PLACED`."""
     texts: NDArray[np.uint8]
-    memories: tuple[Copied, Copied]
+    memories: tuple[Met, Copied]
+    """Whom they met, and who stands behind them."""
     pair_keys: NDArray[np.uint64]
     sleeping: NDArray[np.uint64]
     """Keys of those who sleep; they are none of the n."""
@@ -104,7 +107,7 @@ def join(parts: Sequence[Part]) -> Part:
         whole("keys"),
         whole("placed"),
         whole("texts"),
-        (Copied.join([part.memories[0] for part in parts]), Copied.join([part.memories[1] for part in parts])),
+        (Met.join([part.memories[0] for part in parts]), Copied.join([part.memories[1] for part in parts])),
         whole("pair_keys"),
         whole("sleeping"),
         whole("sleepers"),
@@ -128,7 +131,7 @@ def load(part: Part, actors: Actors, serial: int) -> None:
             values = part.columns[name]
             columns[column][: len(values)] = slots_of(part.keys, values) + 1 if is_slots(name) else values
     actors.serial = serial
-    actors.contacts.load(part.memories[0])
+    actors.contacts.put(np.arange(n), part.memories[0])
     actors.members.load(part.memories[1])
 
 

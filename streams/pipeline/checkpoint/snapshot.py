@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detectors.core.compiled import compiled
 from detectors.core.hashing import mix
 from schemas.errors import CheckpointError
+from streams.pipeline.actors.contacts import Met
 from streams.pipeline.actors.memory import Copied
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.checkpoint import part as parts
@@ -202,8 +203,8 @@ def _columns(part: Part) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "keys", part.keys
     yield "placed", part.placed
     yield "texts", part.texts
-    for name, memory in zip(MEMORIES, part.memories, strict=True):
-        for field, values in zip(Copied._fields, memory, strict=True):
+    for name, memory in zip(MEMORIES, [memory._asdict() for memory in part.memories], strict=True):
+        for field, values in memory.items():
             yield f"{name} {field}", values
     yield "pair_keys", part.pair_keys
     yield "sleeping", part.sleeping
@@ -212,12 +213,15 @@ def _columns(part: Part) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _read(arrays: Mapping[str, NDArray[Any]], layout: Layout, sleeper: np.dtype[np.void]) -> Part:
-    memories = [Copied(*(arrays[f"{name} {field}"] for field in Copied._fields)) for name in MEMORIES]
+    contacts, members = MEMORIES
     return Part(
         arrays["keys"],
         arrays["placed"],
         arrays["texts"],
-        (memories[0], memories[1]),
+        (
+            Met(*(arrays[f"{contacts} {field}"] for field in Met._fields)),
+            Copied(*(arrays[f"{members} {field}"] for field in Copied._fields)),
+        ),
         arrays["pair_keys"],
         arrays["sleeping"],
         arrays["sleepers"].view(sleeper),

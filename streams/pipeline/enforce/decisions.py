@@ -29,8 +29,8 @@ KEPT_US: Final = 86_400 * US
 """How long what has ended is told to enforcers that start, and how old a cursor may be."""
 OVERLAP_US: Final = 3 * US
 """Ends so long before the last pull are told once more: an enforcer's own clock runs from when it got the decision."""
-SORTED_AGAIN: Final = 64
-"""Above so many new ends sorting all of them is cheaper than putting each in its place."""
+SORTED_AGAIN: Final = 100
+"""Above one new end to so many others sorting all of them is cheaper than putting each in its place."""
 
 
 class Cursor(NamedTuple):
@@ -222,7 +222,7 @@ class Decisions:
         return list(found | {target: None for _, target in self._ends[span]})
 
     def _sort_ends(self) -> None:
-        if len(self._fresh_ends) > SORTED_AGAIN:
+        if len(self._fresh_ends) * SORTED_AGAIN > len(self._ends):
             self._ends = sorted(self._ends + self._fresh_ends)
         else:
             for end in self._fresh_ends:

@@ -1,29 +1,34 @@
 """What the model may learn from a batch: first contacts, what detectors count, and how high evidence rises in a day.
 
 Taste and rates are learned from calm principals alone, and from one principal no more than a quota a day, so that
-nobody teaches the model that scraping is ordinary. A day's peak of a principal's evidence is counted where it stands
-and moved as it rises; beyond the limit of an alert it is not followed, lest scrapers stretch the tail that the limit is
-fitted to.
+nobody teaches the model that scraping is ordinary. What makes whoever does it look odd at once would so be learned of
+nobody, and be taken for unheard of: a detector names such rows, few of each principal, and these count. A day's peak of
+a principal's evidence is counted where it stands and moved as it rises; beyond the limit of an alert it is not
+followed, lest scrapers stretch the tail that the limit is fitted to.
 
 Who adds to a group that was found goes into the next model as suspect: members lie in other partitions than
 their group.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
-from detectors.core.model import PEAK_STEP, PEAKS
+from detectors.core.model import PEAK_STEP, PEAKS, certainly
 from schemas.actor import Scope
 from streams.pipeline.actors.table import Table
+from streams.pipeline.assess.view import Own
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import PEAKS_OF, PRINCIPALS
 from streams.pipeline.policy.case import Case
+from streams.pipeline.policy.finding import Judged
 from streams.pipeline.policy.fused import ADDRESSES, EVERYBODY, population
 from streams.pipeline.rows import Rows
+
+N = TypeVar("N", bound=np.generic)
 
 LESSONS_A_DAY: Final = 200
 """Sightings of one principal that detectors learn from on one day."""
@@ -31,6 +36,8 @@ CALM_SHARE: Final = 0.6
 """Share of what an alert needs from which a principal teaches nothing."""
 SUSPECTS: Final = "suspects"
 """Name under which a detector says, in its numbers, that a sighting's member is suspect should the group be found."""
+TEACHES: Final = "teaches"
+"""Likewise, that a lesson counts even of a principal that is not calm."""
 _DAY_US: Final = 86_400_000_000
 
 
@@ -80,27 +87,33 @@ def teach(learner: Learner, rows: Rows, case: Case, principals: Table, tiers: Se
 def _teach_detectors(learner: Learner, case: Case, principals: Table) -> None:
     own, kept = case.fused.own, principals.columns
     calm = case.fused.fused.total[:, 0] < CALM_SHARE * case.fused.alert
+    for one in case.judged:
+        calm &= _of_own(one, one.said.level, own) < 1.0
     offered, lessons = np.zeros(own.rows.size, np.bool_), []
     for one in case.judged:
-        level = one.said.level if one.own else one.said.level[own.rows]
-        calm &= level < 1.0
+        named = one.said.numbers.get(TEACHES)
+        counts = calm if named is None else calm | (_of_own(one, named, own) > 0)
         for table, places in one.said.lessons.items():
-            lessons.append((one.detector, table, places if one.own else places[own.rows]))
+            lessons.append((one.detector, table, np.where(counts, _of_own(one, places, own), -1)))
             offered |= lessons[-1][2] >= 0
     taken, new = _within_quota(
-        own.columns.principal_slot, offered & calm, own.columns.time_us, kept["lesson_day"], kept["lessons"],
-        LESSONS_A_DAY,
-    )  # fmt: skip
+        own.columns.principal_slot, offered, own.columns.time_us, kept["lesson_day"], kept["lessons"], LESSONS_A_DAY
+    )
     learner.count(PRINCIPALS, 1, np.zeros(new, np.int64))
     for detector, table, places in lessons:
         learner.count(f"{detector.name}.{table}", detector.lessons[table], places[taken])
 
 
+def _of_own(one: Judged, values: NDArray[N], own: Own) -> NDArray[N]:
+    return values if one.own else values[own.rows]
+
+
 def _teach_suspects(learner: Learner, rows: Rows, case: Case) -> None:
     for one in case.judged:
         if SUSPECTS in one.said.numbers:
-            found = (one.said.numbers[SUSPECTS] > 0) & (one.said.level >= 1.0)
-            learner.suspect(rows.principal[one.rows(np.flatnonzero(found))])
+            how = np.where(one.said.level >= 1.0, one.said.numbers[SUSPECTS], 0.0)
+            for least, mark in ((1.0, np.positive), (2.0, certainly)):
+                learner.suspect(mark(rows.principal[one.rows(np.flatnonzero(how >= least))]))
 
 
 def _teach_peaks(learner: Learner, case: Case, tiers: Sequence[str]) -> None:

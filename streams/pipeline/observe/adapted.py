@@ -10,6 +10,7 @@ from schemas.errors import RecordError
 from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from streams.inputs.reader import Part, Reader
 from streams.pipeline.batch import Batch
+from streams.pipeline.observe.events import unpack
 from streams.pipeline.observe.reading import CANONICAL, PACKER, READ_ERRORS, Dead, Reading, pack, project, read_all
 
 _UNPACKABLE: Final = "holds what is no text, or a number beyond 64 bits"
@@ -59,7 +60,8 @@ class _Found:
             self._bury_unpackable()
             packed = pack(self.records)
         index = np.array(self.index, np.int64)
-        return Reading(self.records, index, packed, self.dead, self.names, self.parts, self.skipped)
+        events = unpack(packed, len(self.records))
+        return Reading(self.records, index, events, self.dead, self.names, self.parts, self.skipped)
 
     def _bury_unpackable(self) -> None:
         events, index, names, parts = self.records, self.index, self.names, self.parts

@@ -5,8 +5,9 @@ encoded as one msgpack array of arrays, by calls that loop in C, and one compile
 it. A column of text is then a pair of numbers a row, its *span* in the shared buffer; nothing is copied.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,28 +131,40 @@ class Events(NamedTuple):
     fault: NDArray[np.uint8]
     """`Fault`"""
 
+    def put(self, rows: NDArray[np.int64], others: "Events") -> "Events":
+        """The same with other events in ``rows``."""
+        count, behind = len(rows) * ROOM, len(self.text)
+        text = np.concatenate([self.text, others.text[count:]])
+        moved = others._replace(start=others.start + (behind - count), targets_at=others.targets_at + (behind - count))
+        own: Sequence[NDArray[Any]] = self[1:]
+        new: Sequence[NDArray[Any]] = moved[1:]
+        for column, values in zip(own, new, strict=True):
+            column[rows] = values
+        return self._replace(text=text)
 
-def unpack(buffer: bytearray, count: int) -> Events:
-    """Columns of ``count`` events, packed in the order of PROJECTION after ``count * ROOM`` bytes of room."""
-    absent, numbers, codes = (
-        np.full(count, ABSENT, np.int64),
-        np.zeros(count, np.int64),
-        np.zeros(count, np.uint8),
-    )
-    events = Events(
+
+def empty(buffer: bytearray, count: int) -> Events:
+    """Columns of ``count`` events of which nothing is known yet; their text lies in ``buffer``."""
+    absent, codes = np.full(count, ABSENT, np.int64), np.zeros(count, np.uint8)
+    return Events(
         text=np.frombuffer(buffer, np.uint8),
         start=np.zeros((count, FIELDS), np.int64),
         size=np.full((count, FIELDS), ABSENT, np.int64),
         status=absent,
         asn=absent.copy(),
         targets=absent.copy(),
-        targets_at=numbers,
+        targets_at=np.zeros(count, np.int64),
         time_form=codes,
-        time_bits=numbers.copy(),
+        time_bits=np.zeros(count, np.int64),
         created_form=codes.copy(),
-        created_bits=numbers.copy(),
+        created_bits=np.zeros(count, np.int64),
         fault=codes.copy(),
     )
+
+
+def unpack(buffer: bytearray, count: int) -> Events:
+    """Columns of ``count`` events, packed in the order of PROJECTION after ``count * ROOM`` bytes of room."""
+    events = empty(buffer, count)
     _unpack(*events, count * ROOM)
     return events
 

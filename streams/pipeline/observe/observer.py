@@ -19,13 +19,14 @@ from streams.pipeline.observe.combination import combine, compile_groups
 from streams.pipeline.observe.detail import details
 from streams.pipeline.observe.disclosure import Disclosures, Outcome, disclose
 from streams.pipeline.observe.event_time import check_skew, read_created, read_times
-from streams.pipeline.observe.events import ABSENT, FINGERPRINT_MAX, Events, Fault, Field, unpack
+from streams.pipeline.observe.events import ABSENT, FINGERPRINT_MAX, Events, Fault, Field
 from streams.pipeline.observe.fan_out import FannedOut, Tiers, fan_out
 from streams.pipeline.observe.origin import Origins, add_origins
 from streams.pipeline.observe.reading import CANONICAL, Dead, Reading, dead_letter, read
 from streams.pipeline.observe.surface import compile_patterns, match
 from streams.pipeline.observe.telling import UNKNOWN_US, Since
-from streams.settings import Bot, Group, InputSettings, Surface
+from streams.settings import Bot, Group, InputSettings
+from streams.surfaces.setting import Surface
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _COLUMNS: Final = len(SightingBatch.__struct_fields__) - SightingBatch.__struct_fields__.index("tiers") - 1
@@ -89,6 +90,10 @@ class Observed:
     formats: Mapping[str, int] = field(default_factory=dict)
     """Events by the format that they came in; none where all are canonical."""
 
+    def told(self) -> list[bytes]:
+        """A message for each destination, where each batch is told to all of them at once."""
+        return [self.progress() if message is None else message for message in self.messages]
+
     def progress(self) -> bytes:
         """The message for a destination without sightings, where each batch is told at once."""
         return progress_of([Progress(self.topic, self.partition, self.lo, self.hi, self.watermark_us, idle=False)])
@@ -127,10 +132,14 @@ class Observer:
         self._settings: Final = settings
         self._reader: Final = reader_of(settings)
         self._patterns: Final = compile_patterns(surfaces)
-        self._bots: Final = compile_bots(bots)
+        self._bots = compile_bots(bots)
         self._combinations: Final = compile_groups(groups)
         self._destinations: Final = destinations
         self._origins: Final = origins
+
+    def know(self, bots: Sequence[Bot]) -> None:
+        """Go by other robots from the next batch on."""
+        self._bots = compile_bots(bots)
 
     def observe(self, batch: Batch, since: Since | None = None) -> Observed:
         """Sightings, dead letters and counts of a batch. Whatever the records hold, it raises nothing.
@@ -138,7 +147,7 @@ class Observer:
         Messages begin where each destination was told up to, ``since``; where this batch does, if that is None.
         """
         reading = self._read(batch)
-        events = unpack(reading.packed, len(reading.records))
+        events = reading.events
         time_us, created_s, ahead = self._check(batch, reading, events)
         asked = match(self._patterns, events)
         found = details(self._patterns, events, asked)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Final
+from typing import Final, overload
 
 import msgspec
 import numpy as np
@@ -13,7 +13,8 @@ from schemas.codec import DECODE_ERRORS
 from schemas.errors import RecordError
 from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from streams.pipeline.batch import Batch
-from streams.pipeline.observe.events import PROJECTION, ROOM, Fault
+from streams.pipeline.observe.events import PROJECTION, ROOM, Events, Fault, unpack
+from streams.pipeline.observe.flat import read_flat
 
 PACKER: Final = msgspec.msgpack.Encoder()
 project = attrgetter(*PROJECTION)
@@ -83,11 +84,11 @@ def about(dead: Dead) -> str:
 class Reading:
     """The records of a batch that are request events, and the others."""
 
-    records: list[RequestEvent]
+    records: Sequence[RequestEvent]
     index: NDArray[np.int64]
     """Which record of the batch each event was."""
-    packed: bytearray
-    """The events as `events.unpack` takes them."""
+    events: Events
+    """The same as columns."""
     dead: list[Dead]
     names: Sequence[str] = ()
     """Format of each event, where that is not the canonical one for all of them."""
@@ -120,13 +121,34 @@ def dead_letter(batch: Batch, reading: Reading, row: int, fault: Fault) -> Dead:
     return Dead(index, batch.offset_of(index), where, reason, part)
 
 
+class _Unread(Sequence[RequestEvent]):
+    """Flat records that are decoded when somebody asks for one: few are."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, row: int) -> RequestEvent: ...
+    @overload
+    def __getitem__(self, row: slice) -> "_Unread": ...
+    def __getitem__(self, row: int | slice) -> "RequestEvent | _Unread":
+        """The event of one record."""
+        return _Unread(self._values[row]) if isinstance(row, slice) else FAST_DECODER.decode(self._values[row])
+
+
 def read_all(batch: Batch, record_max_bytes: int) -> Reading:
     """Decode all records in one go; raises one of READ_ERRORS where one of them needs a closer look."""
     values: Sequence[bytes] = batch.values  # type: ignore[assignment]  # a tombstone raises TypeError, as it should
     if max(map(len, values), default=0) > record_max_bytes:
         raise TypeError("a record is too long")
-    records = list(map(FAST_DECODER.decode, values))
-    return Reading(records, np.arange(len(records)), pack(records), [])
+    events, odd = read_flat(values)
+    if odd.size:
+        records = [FAST_DECODER.decode(values[row]) for row in odd.tolist()]
+        events = events.put(odd, unpack(pack(records), len(records)))
+    return Reading(_Unread(values), np.arange(len(values)), events, [])
 
 
 def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
@@ -139,7 +161,7 @@ def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
             index.append(position)
         except RecordError as error:
             dead.append(Dead(position, batch.offset_of(position), error.where, error.reason))
-    return Reading(records, np.array(index, np.int64), pack(records), dead)
+    return Reading(records, np.array(index, np.int64), unpack(pack(records), len(records)), dead)
 
 
 def _read_one(value: bytes | None, record_max_bytes: int) -> RequestEvent:

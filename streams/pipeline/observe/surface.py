@@ -3,7 +3,8 @@
 A pattern is matched segment by segment, in two ways: against the path, percent-decoded; and against the route, whose
 parameter segments (``{x}``, ``:x``, ``<x>``, ``*``) stand for ``{profile}`` or ``*``. By route, the id is the segment
 of the path at the same distance from its end, so a path that lies below a mount point still gives its id. Empty
-segments do not count: ``//people/7/`` is ``/people/7``.
+segments do not count: ``//people/7/`` is ``/people/7``. Behind a ``?`` stands what the query must have (`need`). Where
+the id is one of those that are none, the surface does not match, and the next ones are tried.
 """
 
 from collections.abc import Sequence
@@ -13,14 +14,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 from schemas.errors import ConfigError
 from schemas.sighting import Kind
 from streams.pipeline.observe.events import ABSENT, Events, Field
+from streams.pipeline.observe.need import id_of, needs_of
 from streams.pipeline.observe.text import Text, hex_digit, is_same, signed
-from streams.settings import Surface
-
-_PROFILE: Final = "{profile}"
+from streams.surfaces.setting import PROFILE, Surface
 
 _A: Final = ord("a")
 _Z: Final = ord("z")
@@ -54,6 +54,7 @@ _METHOD: Final = 5
 _METHOD_SIZE: Final = 6
 _QUERY: Final = 7
 _QUERY_SIZE: Final = 8
+_NEED: Final = 9
 
 # Columns of `Patterns.parts`.
 _WHAT: Final = 0
@@ -69,12 +70,16 @@ class Patterns(NamedTuple):
     literals: Text
     """The fixed texts of all patterns, which the others point into."""
     surfaces: NDArray[np.int64]
-    """[s, 9] `Kind`; its segments, from the first to the end; whether more may follow; which of its segments holds the
+    """[s, 13] `Kind`; its segments, from the first to the end; whether more may follow; which of its segments holds the
     id, or ABSENT; start and size of the method in capitals, the size being 0 for any; likewise of the parameter that is
-    searched for."""
+    searched for; its needs, from the first to the end; likewise the ids that are none."""
     parts: NDArray[np.int64]
     """[p, 5] `Part`; start and size of the literal, or of what stands before the id; start and size of what stands
     after the id."""
+    needs: NDArray[np.int64]
+    """[q, 5] start and size of the name; `Want`; start and size of the text."""
+    excepts: NDArray[np.int64]
+    """[e, 3] start and size of the text; whether it is how an id ends."""
 
     @property
     def kinds(self) -> NDArray[np.int64]:
@@ -84,7 +89,7 @@ class Patterns(NamedTuple):
     @property
     def parameters(self) -> NDArray[np.int64]:
         """[s, 2] start and size, in the literals, of the parameter that each surface searches for; size 0 for none."""
-        return self.surfaces[:, _QUERY:].copy()
+        return self.surfaces[:, _QUERY : _QUERY_SIZE + 1].copy()
 
 
 class Asked(NamedTuple):
@@ -115,25 +120,35 @@ def compile_patterns(surfaces: Sequence[Surface]) -> Patterns:
     """Patterns of surfaces in their order.
 
     Raises:
-        ConfigError: a path has two ids, or ``**`` before its end.
+        ConfigError: a path has two ids, ``**`` before its end, or a query that is none; or ids are excepted of a path
+            that has none.
     """
     literals = _Literals()
-    rows: list[tuple[int, ...]] = []
-    parts: list[tuple[int, ...]] = []
+    rows, parts, needs, excepts = [list[tuple[int, ...]]() for _ in range(4)]
     for surface in surfaces:
-        path = _segments(surface.path)
+        path = _segments(surface)
         rest = path[-1:] == ["**"]
         path = path[:-1] if rest else path
-        found = next((at for at, segment in enumerate(path) if _PROFILE in segment), ABSENT)
+        found = next((at for at, segment in enumerate(path) if PROFILE in segment), ABSENT)
         method = literals.span((surface.method or "").upper())
         query = literals.span(surface.query or "")
-        rows.append((Kind[surface.kind.upper()], len(parts), len(parts) + len(path), rest, found, *method, *query))
+        first = len(parts), len(needs), len(excepts)
         parts.extend(_part(literals, segment) for segment in path)
+        needs.extend((*literals.span(name), want, *literals.span(text)) for name, want, text in needs_of(surface.path))
+        excepts.extend((*literals.span(text.removeprefix("*")), text.startswith("*")) for text in surface.except_ids)
+        spans = first[1], len(needs), first[2], len(excepts)
+        rows.append((Kind[surface.kind.upper()], first[0], len(parts), rest, found, *method, *query, *spans))
     return Patterns(
         np.array(list(literals.data), np.uint8),
-        np.array(rows, np.int64).reshape(len(rows), 9),
-        np.array(parts, np.int64).reshape(len(parts), 5),
+        _table(rows, 13),
+        _table(parts, 5),
+        _table(needs, 5),
+        _table(excepts, 3),
     )
+
+
+def _table(rows: list[tuple[int, ...]], columns: int) -> NDArray[np.int64]:
+    return np.array(rows, np.int64).reshape(len(rows), columns)
 
 
 def match(patterns: Patterns, events: Events) -> Asked:
@@ -146,23 +161,28 @@ def match(patterns: Patterns, events: Events) -> Asked:
     return asked
 
 
-def _segments(path: str) -> list[str]:
-    segments = [segment for segment in path.split("/") if segment]
+def _segments(surface: Surface) -> list[str]:
+    path = surface.path
+    segments = [segment for segment in path.partition("?")[0].split("/") if segment]
     if "**" in segments[:-1]:
         raise ConfigError("surfaces", None, f"path {path}: '**' stands for the rest, so nothing follows it")
-    if path.count(_PROFILE) > 1:
-        raise ConfigError("surfaces", None, f"path {path}: more than one {_PROFILE}")
+    if path.count(PROFILE) > 1:
+        raise ConfigError("surfaces", None, f"path {path}: more than one {PROFILE}")
+    if surface.except_ids and not any(PROFILE in segment for segment in segments):
+        raise ConfigError("surfaces", None, f"path {path}: except_ids needs a {PROFILE} before any '?'")
+    if "*" in surface.except_ids:
+        raise ConfigError("surfaces", None, f"path {path}: except_ids '*' leaves no id")
     return segments
 
 
 def _part(literals: _Literals, segment: str) -> tuple[int, ...]:
     if segment == "*":
         return Part.ANY, 0, 0, 0, 0
-    before, found, after = segment.partition(_PROFILE)
+    before, found, after = segment.partition(PROFILE)
     return Part.PROFILE if found else Part.LITERAL, *literals.span(before), *literals.span(after)
 
 
-@compiled
+@in_place
 def decode_percent(text: Text, start: int, end: int) -> int:
     """Percent-decode ``text[start:end]`` in place; its new end. What is no escape stays as it is."""
     at, to = start, start
@@ -179,7 +199,7 @@ def decode_percent(text: Text, start: int, end: int) -> int:
     return to
 
 
-@compiled
+@in_place
 def _split(text: Text, start: int, size: int, segments: NDArray[np.int64]) -> int:
     """Fill in start and end of the segments before a ``?`` that are not empty; how many there are."""
     count, begin, end = 0, start, start + size
@@ -198,7 +218,7 @@ def _split(text: Text, start: int, size: int, segments: NDArray[np.int64]) -> in
     return count
 
 
-@compiled
+@in_place
 def _inner(literals: Text, parts: NDArray[np.int64], part: int, text: Text, start: int, end: int) -> tuple[int, int]:
     """What lies between the fixed beginning and the fixed end of an id's segment; empty if they differ."""
     before, after = parts[part, _BEFORE_SIZE], parts[part, _AFTER_SIZE]
@@ -212,7 +232,7 @@ def _inner(literals: Text, parts: NDArray[np.int64], part: int, text: Text, star
     return start, start
 
 
-@compiled
+@in_place
 def _is_parameter(text: Text, start: int, end: int) -> bool:
     if end - start < 2:
         return end - start == 1 and bool(text[start] == _STAR)
@@ -220,7 +240,7 @@ def _is_parameter(text: Text, start: int, end: int) -> bool:
     return first == _COLON or (first == _BRACE and last == _BRACE_END) or (first == _LESS and last == _GREATER)
 
 
-@compiled
+@in_place
 def _fits_segment(
     literals: Text,
     parts: NDArray[np.int64],
@@ -240,7 +260,7 @@ def _fits_segment(
     return inner_end > inner and (not by_route or _is_parameter(text, inner, inner_end))
 
 
-@compiled
+@in_place
 def _fits(
     literals: Text,
     parts: NDArray[np.int64],
@@ -262,7 +282,7 @@ def _fits(
     return True
 
 
-@compiled
+@in_place
 def _fits_method(literals: Text, wanted: int, wanted_size: int, text: Text, start: int, size: int) -> bool:
     if wanted_size == 0:
         return True
@@ -276,7 +296,25 @@ def _fits_method(literals: Text, wanted: int, wanted_size: int, text: Text, star
     return True
 
 
-@compiled
+@in_place
+def _is_elsewhere(
+    surfaces: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    at: int,
+    path: NDArray[np.int64],
+    path_count: int,
+) -> bool:
+    """Whether two numbers already tell that a path fits no pattern of these; most surfaces of most requests."""
+    first = surfaces[at, _FIRST]
+    wanted = surfaces[at, _END] - first
+    if path_count < wanted or (path_count > wanted and surfaces[at, _REST] == 0):
+        return True
+    if wanted == 0 or parts[first, _WHAT] != Part.LITERAL:
+        return False
+    return bool(path[0, 1] - path[0, 0] != parts[first, _BEFORE_SIZE])
+
+
+@in_place
 def _match_one(
     literals: Text,
     surface: NDArray[np.int64],
@@ -300,11 +338,13 @@ def _match_one(
     return True, inner, inner_end - inner if inner_end > inner else ABSENT
 
 
-@compiled
+@in_place
 def _match(
     literals: Text,
     surfaces: NDArray[np.int64],
     parts: NDArray[np.int64],
+    needs: NDArray[np.int64],
+    excepts: NDArray[np.int64],
     text: Text,
     start: NDArray[np.int64],
     size: NDArray[np.int64],
@@ -323,12 +363,16 @@ def _match(
         if size[row, Field.ROUTE] > 0:
             route_count = _split(text, start[row, Field.ROUTE], size[row, Field.ROUTE], route)
         for at in range(len(surfaces)):
+            if route_count < 0 and _is_elsewhere(surfaces, parts, at, path, path_count):
+                continue
             method, method_size = surfaces[at, _METHOD], surfaces[at, _METHOD_SIZE]
             if not _fits_method(literals, method, method_size, text, start[row, Field.METHOD], size[row, Field.METHOD]):
                 continue
-            fits, id_start[row], id_size[row] = _match_one(
-                literals, surfaces[at], parts, text, path, path_count, route, route_count
-            )
+            fits, begin, length = _match_one(literals, surfaces[at], parts, text, path, path_count, route, route_count)
             if fits:
-                asked[row] = at
+                query, query_size = start[row, Field.QUERY], size[row, Field.QUERY]
+                spans = surfaces[at, _NEED:]
+                fits, begin, length = id_of(literals, spans, needs, excepts, text, begin, length, query, query_size)
+            if fits:
+                asked[row], id_start[row], id_size[row] = at, begin, length
                 break

@@ -8,7 +8,8 @@ import msgspec
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
 from streams.pipeline.observe.origin import Origin
-from streams.settings import DEFAULT_SURFACES, Bot, Group, InputSettings
+from streams.settings import Bot, Group, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 
 _RECORD = {
     "@timestamp": "2026-11-24T09:00:00.000Z",

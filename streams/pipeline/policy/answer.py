@@ -18,6 +18,9 @@ from streams.pipeline.policy.standing import Standing
 from streams.settings import PolicySettings, Settings
 
 DAY_US: Final = 86_400 * US
+SHARED_SHARE: Final = 2 / 3
+"""What a session must carry where somebody else uses the account too: beside a thief its owner hops as well, and else
+the account is challenged, and its owner with it."""
 _SALT: Final = 0x9E3779B97F4A7C15
 """So that who takes part has nothing to do with the partition or bucket that a key falls into."""
 
@@ -37,7 +40,10 @@ class Answers:
             return account
         # Whoever was blocked before and is back is the one: the owner has gone on in between.
         again = int(actors.columns["times_blocked"][session]) > 0
-        return session if again or case.sessions.share[row] >= self._policy.session_share else account
+        needed = self._policy.session_share
+        if case.shared(row):
+            needed = min(needed, SHARED_SHARE)
+        return session if again or case.sessions.share[row] >= needed else account
 
     def action(
         self, episode: Episode, case: Case, measure: Measure, row: int, slot: int, actors: Actors, moment: Moment

@@ -216,6 +216,8 @@ class Decider:
             actors.touched.actors[slot] = True  # a session that is not among the rows, perhaps
             until_us = lasting_until(self._policy, actors.columns, slot, actor, moment.event_us)
             self._denied.add(slot)
+        if mode is BlockMode.ENFORCE:
+            self.overruling.cover(actor, moment.event_us, until_us)
         goes_on = standing is not None and standing.mode is mode
         since_us = standing.since_us if standing is not None and goes_on else moment.event_us
         on_word = tuple(sorted(measure.reasons))

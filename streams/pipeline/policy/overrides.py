@@ -1,7 +1,8 @@
 """Operators' overrides as deciders heed them: whom nothing may be enforced against, and whose word counts no more.
 
 Live, what has come is in force at once and ends by its `until`: clocks differ, and an operator does not wait for the
-stream. In a replay each is in force from its `since` on, in event time, so that what would have been can be tried.
+stream. In a replay each is in force from its `since` on, in event time, so that what would have been can be tried. So
+it is where a partition judges once more what was decided before: an override of today was not in force then.
 
 An operator's block stands in a network that is allowed: the word on exactly an actor is the operator's last one on it.
 What Weir itself decides is spared there all the same.
@@ -56,6 +57,8 @@ class Overrides:
         Raises:
             RecordError: see `take`.
         """
+        self.in_time = Overrides() if at_once else self
+        """The same, each in force from its `since` on."""
         self.version = 0
         """Grows with each change."""
         self.at_once = at_once
@@ -74,6 +77,8 @@ class Overrides:
                 is changed.
         """
         entry = None if override is None else self._entry(key, override)
+        if self.in_time is not self:
+            self.in_time.take(key, override)
         for entries in self._entries.values():
             entries.pop(key, None)
         if entry is not None:

@@ -20,7 +20,7 @@ from schemas.override import EVERYTHING, Override
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.lifetime import forgive
-from streams.pipeline.policy.overrides import Overrides, Stage
+from streams.pipeline.policy.overrides import NEVER, Overrides, Stage
 from streams.pipeline.policy.standing import Standing
 
 PUBLIC_REASON: Final = "decided by an operator"
@@ -31,28 +31,43 @@ class Overruling:
 
     def __init__(self, overrides: Overrides | None = None) -> None:
         """Without any nothing is overruled."""
-        self.overrides = overrides or Overrides()
-        self.heeding = True
-        """False while it is judged once more what was decided and sent before: what was sent must be known again."""
+        self._all = overrides or Overrides()
+        self._as_they_stand = True
         self._stage: Stage | None = None
         self._ordered: set[str] = set()
         """Operators' blocks that have been said once more."""
         self._said: dict[str, Override] = {}
         """Those among them that were said here."""
+        self._aside: tuple[set[str], dict[str, Override]] = set(), {}
+        """The same two of when overrides were gone by otherwise; see `heed`."""
+        self._covered: dict[Actor, int] = {}
+        """On whom something stronger stands than an operator's block, and until when, in us."""
 
-    def heed(self, heeding: bool) -> None:
-        """Judge by overrides, or as if there were none; in the end `overrule` takes back what came of that."""
-        self.heeding = heeding
-        if not heeding:
-            self._stage = None
+    @property
+    def overrides(self) -> Overrides:
+        """Those that are gone by."""
+        return self._all if self._as_they_stand else self._all.in_time
+
+    def heed(self, as_they_stand: bool) -> None:
+        """Go by overrides as they stand, or as each stood in event time.
+
+        The latter while it is judged once more what was decided and sent before: what stood then must be known again,
+        and what was taken back must not count. Nothing is sent meanwhile, so afterwards `overrule` says what was taken
+        back once more: who decided it may have ended before.
+        """
+        if as_they_stand != self._as_they_stand:
+            self._as_they_stand, self._stage = as_they_stand, None
+            # Nothing is sent there, so what was said there of operators' blocks counts for nothing here.
+            (self._ordered, self._said), self._aside = self._aside, (self._ordered, self._said)
 
     def due(self, time_us: int) -> bool:
         """Whether `overrule` has something to look at."""
-        return self._stage != self.overrides.stage(time_us)
+        stands = self._as_they_stand and self._stage == self.overrides.stage(time_us)
+        return not stands or min(self._covered.values(), default=NEVER) <= time_us
 
     def restrain(self, case: Case, config: str, event_us: int) -> Case:
         """The same with every mode that kill switches and revokes do not allow lowered to alert."""
-        off = self.overrides.off(config, event_us) if self.heeding else frozenset()
+        off = self.overrides.off(config, event_us)
         if not off:
             return case
         judged = [
@@ -68,8 +83,6 @@ class Overruling:
 
         ``named`` is the actor, and then what it lies within.
         """
-        if not self.heeding:
-            return False
         order = self.overrides.ordered(named[0], event_us)
         if order is not None and (mode is not BlockMode.ENFORCE or action.rank <= action_of(order).rank):
             return True
@@ -77,8 +90,24 @@ class Overruling:
 
     def order_on(self, actor: Actor, config: str, time_us: int) -> Block | None:
         """The operator's block that is in force on an actor, to be said again as another record gives way."""
-        order = self.overrides.ordered(actor, time_us) if self.heeding else None
+        order = self.overrides.ordered(actor, time_us)
         return None if order is None else self._say(order, config)
+
+    def cover(self, actor: Actor, event_us: int, until_us: int) -> None:
+        """Something that is enforced stands on an actor from now on, over an operator's block perhaps.
+
+        When it has ended by the clock that block is in force again: no request need come to move the watermark on.
+        """
+        if self.overrides.at_once and self.overrides.ordered(actor, event_us) is not None:
+            self._covered[actor] = until_us
+
+    def _uncover(self, config: str, time_us: int) -> Iterator[Block]:
+        """Say operators' blocks again over which something stood that has ended."""
+        for actor in [actor for actor, until_us in self._covered.items() if until_us <= time_us]:
+            del self._covered[actor]
+            order = self.overrides.ordered(actor, time_us)
+            if order is not None:
+                yield self._say(order, config)
 
     def overrule(
         self,
@@ -92,20 +121,29 @@ class Overruling:
 
         A standing that is taken back stays as one that nobody enforces, so that its tombstone comes at its end.
         """
-        self.heeding = True
+        if self._as_they_stand:
+            yield from self._uncover(config, time_us)
         stage = self.overrides.stage(time_us)
         if stage == self._stage:
             return
         self._stage = stage
         for slot, standing in list(standings.items()):
             record = standing.record
+            if record is not None and record.status is BlockStatus.REVOKED:
+                if self._as_they_stand:
+                    standings[slot] = standing._replace(record=None)
+                    if time_us < standing.until_us:
+                        yield record
+                continue
             why = None if record is None else self._against(standing, time_us)
             if record is not None and why is not None:
-                standings[slot] = standing.withdrawn(time_us)
+                made, withdrawn = taken_back(record, why, decided_us), standing.withdrawn(time_us)
+                # Where nothing is sent it is kept, also in a checkpoint, until it can be said.
+                standings[slot] = withdrawn if self._as_they_stand else withdrawn._replace(record=made)
                 if standing.blocks:
                     forgive(actors.columns, slot, time_us)
                 actors.touched.actors[slot] = True
-                yield taken_back(record, why, decided_us)
+                yield made
                 order = self.overrides.ordered(standing.actor, time_us)
                 if order is not None:
                     yield self._say(order, config)
@@ -128,7 +166,9 @@ class Overruling:
         self._ordered = {order.id for order in self.overrides.orders(time_us)}
         for order in orders:
             slots = [] if order.actor is None else actors.find(order.actor)
-            if any(_goes_before(standings.get(slot), order) for slot in slots):
+            over = [one for slot in slots if (one := standings.get(slot)) is not None and self._goes_before(one, order)]
+            if over:
+                self.cover(over[0].actor, time_us, max(one.until_us for one in over))
                 continue
             for slot in slots:
                 standings.pop(slot, None)
@@ -157,11 +197,13 @@ class Overruling:
                 why = self.overrides.switched_off(EVERYTHING, time_us) or self.overrides.spares((actor,), time_us)
                 yield taken_back(block_of(gone, config), why or gone, decided_us)
 
-
-def _goes_before(standing: Standing | None, order: Override) -> bool:
-    """What stands was decided after the order, and is stronger: it is met again after a restart."""
-    record = None if standing is None else standing.record
-    return record is not None and record.action.rank > action_of(order).rank and record.decided_at >= order.since
+    def _goes_before(self, standing: Standing, order: Override) -> bool:
+        """What stands was decided after the order, and is stronger: it is met again after a restart."""
+        record = standing.record
+        if record is None or record.status is BlockStatus.REVOKED or record.action.rank <= action_of(order).rank:
+            return False
+        # What is judged once more was decided long before the clock that it is dated by.
+        return (record.decided_at if self._as_they_stand else record.event_time) >= order.since
 
 
 def action_of(order: Override) -> Action:

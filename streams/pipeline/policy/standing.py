@@ -20,7 +20,8 @@ class Standing(NamedTuple):
     config: str
     """Revision that it was decided under."""
     record: Block | None = None
-    """Of what is enforced: the record itself, since who takes it back must write all of it."""
+    """Of what is enforced: the record itself, since who takes it back must write all of it. Or what took it back, until
+    that can be sent."""
     around: tuple[Actor, ...] = ()
     """Whom else an operator may name to spare the actor: the account of a session, what a group lies within."""
 

@@ -1,4 +1,6 @@
-"""Sliding windows of distinct profiles: four rings of panes an actor, each pane counting the profiles met last in it.
+"""Sliding windows of distinct profiles: four rings of panes, each pane counting the profiles met last in it.
+
+Groups have them, and persons who met more than a few (`actors/few.py`).
 
 A profile met again moves from the pane of its last meeting to the current one, so the sum over the panes of a window
 is the number of distinct profiles in it. A window never covers more than its name says, and at least all but one pane
@@ -9,7 +11,7 @@ of it::
     hour          12 panes of 5 min
     day           24 panes of 1 h
 
-The record of an actor has 128 bytes, read as 32-bit words (the four sums, the granule it was last moved to) and as
+The record of an actor has 120 bytes, read as 32-bit words (the four sums, the granule it was last moved to) and as
 16-bit cells (the panes).
 """
 
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from detectors.core.compiled import in_place
 from streams.pipeline.observe.text import signed
 
-WORDS: Final = 32
+WORDS: Final = 30
 """32-bit words of an actor's record."""
 SPANS: Final = 4
 _PANES: Final = (3, 10, 12, 24)
@@ -40,6 +42,17 @@ def _pane(granule: int, r: int) -> int:
     if r == 2:
         return granule // 15
     return granule // 180
+
+
+@in_place
+def reach(head: int, r: int) -> int:
+    """Granules from ``head`` back to the begin of the oldest pane of a window."""
+    pane = _pane(head, r) - _PANES[r] + 1
+    if r == 0:
+        return head - pane
+    if r == 1:
+        return head - pane * 3
+    return head - pane * (15 if r == 2 else 180)
 
 
 @in_place
@@ -73,18 +86,42 @@ def advance(words: NDArray[np.uint32], cells: NDArray[np.uint16], now: int) -> N
 
 
 @in_place
-def count(words: NDArray[np.uint32], cells: NDArray[np.uint16], age: int) -> None:
-    """Count one profile at the rings' head; ``age`` is granules since it was last met, negative for never."""
+def begin(words: NDArray[np.uint32], cells: NDArray[np.uint16], head: int) -> None:
+    """Empty rings, moved to granule ``head``."""
+    cells[:] = 0
+    words[_HEAD] = head
+
+
+@in_place
+def note(words: NDArray[np.uint32], cells: NDArray[np.uint16], met: int) -> None:
+    """Count one profile that was met last at granule ``met``, no later than the head."""
+    for r in range(SPANS):
+        pane = _pane(met, r)
+        if _pane(signed(words[_HEAD]), r) - pane < _PANES[r]:
+            words[r] += 1
+            cells[_cell(pane, r)] += 1
+
+
+@in_place
+def count(words: NDArray[np.uint32], cells: NDArray[np.uint16], after: int) -> None:
+    """Count one profile at the rings' head; ``after`` is how many were met after it was met last, negative for never.
+
+    The panes hold the profiles in the order in which they were met last, so ``after`` says in which pane it was.
+    """
     head = signed(words[_HEAD])
     for r in range(SPANS):
         pane = _pane(head, r)
         cell = _cell(pane, r)
         if cells[cell] == _FULL:
             continue
-        before = _pane(head - age, r) if age >= 0 else pane - _PANES[r]
-        if pane - before >= _PANES[r]:
+        if after < 0 or after >= words[r]:
             words[r] += 1
             cells[cell] += 1
-        elif before != pane and cells[_cell(before, r)] > 0:
+            continue
+        before, left = pane, after
+        while left >= cells[_cell(before, r)]:
+            left -= cells[_cell(before, r)]
+            before -= 1
+        if before != pane:
             cells[_cell(before, r)] -= 1
             cells[cell] += 1

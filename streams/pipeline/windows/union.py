@@ -19,7 +19,7 @@ from detectors.core.columns import US
 from detectors.core.compiled import in_place
 from detectors.core.distinct import COLUMNS, GRAIN, Sketches, meet, told, turn
 from schemas.sighting import Flag, Kind
-from streams.pipeline.actors.store import Actors, Slots
+from streams.pipeline.actors.store import EXPOSED_MAX, Actors, Slots
 from streams.pipeline.rows import Rows
 
 HALF_S: Final = 86_400
@@ -40,7 +40,7 @@ def _unite(
     first: NDArray[np.bool_],
     sketches: Sketches,
     rest: NDArray[np.uint8],
-    exposed: NDArray[np.int64],
+    exposed: NDArray[np.uint32],
     out_exposed: NDArray[np.int64],
     out_together: NDArray[np.uint32],
 ) -> None:
@@ -52,7 +52,7 @@ def _unite(
         if flags[i] & _MISS == 0 and kind[i] < _TOUCH:
             gained = rest[g] + meet(sketches, g, profile[i])
             rest[g] = gained % GRAIN
-            exposed[slot[i]] += gained // GRAIN
+            exposed[slot[i]] = min(np.int64(exposed[slot[i]]) + gained // GRAIN, EXPOSED_MAX)
             by_id = kind[i] == _VIEW or kind[i] == _LOOKUP
             if (first[i] or not by_id) and sketches.contacts[g, 0] < _CONTACTS_MAX:
                 sketches.contacts[g, 0] += 1

@@ -12,6 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import topic
+from schemas.actor import Actor
+from schemas.alert import ALERT_CODEC, Alert
 from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action, Block, BlockMode, BlockStatus
 from schemas.errors import UsageError
@@ -24,6 +26,7 @@ from streams.live.whole_topic import records
 from streams.outputs.cloudevents import record_of
 from streams.settings import Settings
 from tests.brokers import Broker, Sent
+from tests.contract.golden_file import lines
 from tests.streams.pipeline.enforce.saying import block as block_of
 
 WORD = ("--reason", "ticket 4711", "--owner", "anna")
@@ -113,6 +116,41 @@ def test_unblock(desk: Desk) -> None:
     assert {name for name in Block.__struct_fields__ if getattr(after, name) != getattr(own, name)} == changed
     assert [desk.status(key) for key in ("net:203.0.113.0/24", "ip:203.0.113.8", "account:7")] == ["active"] * 3
     assert desk.changes() == [("operator:anna", "override", "ip:203.0.113.7", "", "unblock", "ticket 4711")]
+
+
+def alert_on(key: str, incident: str) -> Alert:
+    """An alert on an actor."""
+    scope, _, value = key.partition(":")
+    made = ALERT_CODEC.decode(lines("alert.v1")[0])
+    return replace(made, id=f"alert-{incident}", incident=incident, actor=Actor(scope, value))
+
+
+@pytest.mark.parametrize("word", ["unblock", "allow"])
+def test_a_session_in_place_of_its_account(desk: Desk, word: str) -> None:
+    """Who spares the account lets its session go as well, though no worker runs; nobody else's, nor an operator's."""
+    desk.say(
+        standing("session:s1", incident="of-42"),
+        standing("session:s2", incident="of-43"),
+        standing("session:s3", incident="of-42", detectors=()),
+        standing("session:s4", incident="forgotten"),
+        standing("account:42", incident="of-42"),
+    )
+    records = [record_of(alert_on(f"account:{number}", f"of-{number}"), 0) for number in (42, 43)]
+    asyncio.run(send(desk.settings.kafka, records))
+    desk.broker.send(desk.name(topic.ALERTS), [Sent(b"{", b"of-44"), Sent(b"{", b"forgotten")])
+    printed = desk.run(word, "account:42", "--for", "1d", *WORD)
+    assert "taken back: session:s1 block until" in printed
+    assert "taken back: account:42 block until" in printed
+    assert [desk.status(f"session:s{number}") for number in (1, 2, 3, 4)] == ["revoked", "active", "active", "active"]
+    assert desk.status("account:42") == "revoked"
+
+
+def test_a_block_spares_no_session(desk: Desk) -> None:
+    """An operator's block on the account takes nothing back."""
+    desk.say(standing("session:s1", incident="of-42"))
+    asyncio.run(send(desk.settings.kafka, [record_of(alert_on("account:42", "of-42"), 0)]))
+    desk.run("block", "account:42", "--for", "1d", *WORD)
+    assert desk.status("session:s1") == "active"
 
 
 def test_whoever_nobody_has_seen(desk: Desk) -> None:

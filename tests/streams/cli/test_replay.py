@@ -9,8 +9,10 @@ import zstandard
 
 from schemas.config_revision import PUBLISHED_CODEC
 from schemas.event_time import parse_time_us
+from streams.cli import replay as cli
 from streams.cli.main import run
 from streams.config import parse, revision
+from streams.offline.replay import Replay, replay
 from streams.publication import published
 
 EVENT = '{"@timestamp": %d, "http.request.method": "GET", "url.path": "/people/%d", "user.id": "eve"}'
@@ -132,3 +134,19 @@ def test_published_configurations(day: Path, tmp_path: Path, capfd: pytest.Captu
     configs.write_text("{")
     assert run(["replay", str(day), "--out", str(out), "--configs", str(configs)]) == 2
     assert f"{configs}:1: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("jobs", "apart"), [([], None), (["--jobs", "1"], False), (["--jobs", "2"], None)])
+def test_how_many_processes(
+    day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: list[str], apart: bool | None
+) -> None:
+    """With one job there is no second process; else the inputs say whether it is worth its start."""
+    asked: list[object] = []
+
+    def asking(*_: object, apart: bool | None, **__: object) -> Replay:
+        asked.append(apart)
+        return replay([day], parse(""))
+
+    monkeypatch.setattr(cli, "run", asking)
+    assert run(["replay", str(day), "--out", str(tmp_path / "out"), *jobs]) == 0
+    assert asked == [apart]

@@ -97,6 +97,9 @@ class Stage:
     sent: list[str] = field(default_factory=list)
     acked: list[int] = field(default_factory=list)
     states: dict[TP, PartitionState] = field(default_factory=dict)
+    slow: bool = False
+    """The broker takes what is sent only at `arrive`."""
+    travelling: list["asyncio.Future[object]"] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,22 +108,49 @@ class Stage:
         self.made.append(Scripted())
         return cast(Assessor, self.made[-1])
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
-        """Note the keys."""
+    async def begin(self, records: Sequence[Outgoing]) -> list["asyncio.Future[object]"]:
+        """Note the keys; the broker has it at once, or when it is told to."""
         self.sent += [(record.key or b"").decode() for record in records]
+        futures = [asyncio.get_running_loop().create_future() for _ in records]
+        self.travelling += futures
+        if not self.slow:
+            self.arrive()
+        return futures
+
+    def arrive(self) -> None:
+        """The broker has all that was sent."""
+        for future in self.travelling:
+            future.set_result(None)
+        self.travelling = []
 
     async def ack(self, event: EventT[Batch]) -> None:
         """Note the batch by its end."""
         self.acked.append(cast(Batch, event.value).hi)
 
-    def take(self, lo: int, hi: int, *, generation: int = 1, offsets: Sequence[int] | None = None) -> None:
-        """Let the agent have a batch of partition 0 with a message for each offset."""
+    def event(
+        self, lo: int, hi: int, offsets: Sequence[int] | None = None, generation: int = 1, partition: int = 0
+    ) -> EventT[Batch]:
+        """A batch with a message for each offset."""
         numbers = range(lo, hi) if offsets is None else offsets
         values: list[bytes | None] = [idle_progress("http.requests", 0, n) for n in numbers]
-        batch = Batch(ACTIVITY, 0, lo, hi, values, None if offsets is None else np.array(offsets, np.int64))
-        message = SimpleNamespace(generation_id=generation, tp=TP(ACTIVITY, 0))
-        event = cast("EventT[Batch]", SimpleNamespace(value=batch, message=message))
-        asyncio.run(self.assessing._take(event))
+        batch = Batch(ACTIVITY, partition, lo, hi, values, None if offsets is None else np.array(offsets, np.int64))
+        message = SimpleNamespace(generation_id=generation, tp=TP(ACTIVITY, partition))
+        return cast("EventT[Batch]", SimpleNamespace(value=batch, message=message))
+
+    def take(self, lo: int, hi: int, *, generation: int = 1, offsets: Sequence[int] | None = None) -> None:
+        """Have a batch judged, and wait until the broker has what comes of it."""
+        asyncio.run(self.judge(self.event(lo, hi, offsets, generation)))
+
+    async def judge(self, *events: EventT[Batch]) -> None:
+        """Have batches judged at once."""
+        await self.assessing._take(events)
+        if not self.slow:
+            await self.arrived()
+
+    async def arrived(self) -> None:
+        """Wait until all is done that waited for the broker."""
+        for owned in self.assessing._owned.values():
+            await owned.arrivals.wait()
 
 
 @pytest.fixture
@@ -150,7 +180,7 @@ def staged(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Stage:
         return made.states
 
     monkeypatch.setattr(assessing, "partition_states", states)
-    monkeypatch.setattr(one._sender, "send", made.send)
+    monkeypatch.setattr(one._sender, "begin", made.begin)
     return made
 
 

@@ -38,6 +38,9 @@ class Kept:
     log: list[str] = field(default_factory=list)
     """Topics in the order of sending."""
     hangs: bool = False
+    holds: bool = False
+    """The broker takes decisions only at `let_through`."""
+    held: list["asyncio.Future[object]"] = field(default_factory=list)
 
     async def begin(self, records: Sequence[Outgoing]) -> list["asyncio.Future[object]"]:
         """The broker has it at once, or never."""
@@ -47,7 +50,9 @@ class Kept:
             if record.topic == topic.STATE.name:
                 self.state.append(record)
             future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-            if not self.hangs:
+            if self.holds and record.topic != topic.STATE.name:
+                self.held.append(future)
+            elif not self.hangs:
                 future.set_result(SimpleNamespace(offset=len(self.state)))
             futures.append(future)
         return futures
@@ -69,6 +74,12 @@ class Kept:
     def keep(self) -> None:
         """A checkpoint is due."""
         asyncio.run(self.stage.assessing._checkpoint(0, self.owned))
+
+    def let_through(self) -> None:
+        """The broker has the decisions that it held."""
+        for future in self.held:
+            future.set_result(SimpleNamespace(offset=0))
+        self.held = []
 
     @property
     def manifests(self) -> list[Manifest]:
@@ -116,7 +127,7 @@ def test_a_torn_state_is_never_kept(kept: Kept, monkeypatch: pytest.MonkeyPatch)
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "send", cancelled)
+        patch.setattr(kept, "begin", cancelled)
         with pytest.raises(asyncio.CancelledError):
             kept.stage.take(12, 14)
     kept.keep()
@@ -221,6 +232,84 @@ def test_what_waits_for_its_model_is_kept_and_not_committed(kept: Kept) -> None:
     assert kept.allowed == [(TP(ACTIVITY, 0), 12)]
 
 
+def on_the_way(kept: Kept) -> None:
+    """From now on decisions are slow to arrive."""
+    kept.holds = kept.stage.slow = True
+
+
+def test_a_checkpoint_waits_for_what_is_on_its_way(kept: Kept) -> None:
+    """The state is taken at once, and written when the broker has all that was decided up to there, not before.
+
+    What is judged meanwhile is not in it.
+    """
+    on_the_way(kept)
+
+    async def scene() -> None:
+        await kept.stage.judge(kept.stage.event(0, 14))
+        keeping = asyncio.create_task(kept.stage.assessing._checkpoint(0, kept.owned))
+        await asyncio.sleep(0.05)
+        assert kept.everything == [True]
+        first, kept.held = kept.held, []
+        await kept.stage.judge(kept.stage.event(14, 15))
+        later, kept.held = kept.held, first
+        assert (kept.state, kept.stage.acked, kept.allowed) == ([], [], [])
+        kept.let_through()
+        await keeping
+        assert [(one.upto, one.settled) for one in kept.manifests] == [(14, 14)]
+        assert (kept.stage.acked, kept.allowed) == ([14], [(TP(ACTIVITY, 0), 14)])
+        kept.held = later
+        kept.let_through()
+        await kept.stage.arrived()
+        assert kept.stage.acked == [14, 15]
+
+    asyncio.run(scene())
+
+
+def test_no_checkpoint_of_what_never_arrives(kept: Kept) -> None:
+    """Decisions that a stopping producer gave up are in no state that somebody could go on from."""
+    on_the_way(kept)
+
+    async def scene() -> None:
+        await kept.stage.judge(kept.stage.event(0, 14))
+        keeping = asyncio.create_task(kept.stage.assessing._checkpoint(0, kept.owned))
+        await asyncio.sleep(0.05)
+        kept.held[1].cancel()
+        await keeping
+        assert (kept.state, kept.stage.acked, kept.allowed) == ([], [], [])
+
+    asyncio.run(scene())
+
+
+def test_last_call_waits_for_what_is_on_its_way(kept: Kept) -> None:
+    """When it is over, all that was judged is kept and acknowledged: the commit that follows has all of it."""
+    on_the_way(kept)
+
+    async def scene() -> None:
+        await kept.stage.judge(kept.stage.event(0, 14))
+        calling = asyncio.create_task(kept.stage.assessing.last_call())
+        await asyncio.sleep(0.05)
+        assert (kept.state, kept.stage.acked) == ([], [])
+        kept.let_through()
+        await calling
+        assert ([one.upto for one in kept.manifests], kept.stage.acked) == ([14], [14])
+
+    asyncio.run(scene())
+
+
+def test_last_call_does_not_wait_for_ever_for_decisions(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    """Decisions that do not arrive hold no rebalance up: nothing is kept or acknowledged, and all is judged again."""
+    on_the_way(kept)
+
+    async def scene() -> None:
+        await kept.stage.judge(kept.stage.event(0, 14))
+        await kept.stage.assessing.last_call()
+        assert (kept.state, kept.stage.acked, kept.allowed) == ([], [], [])
+        assert not any(future.cancelled() for future in kept.held)
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+    assert "partitions [0]: no time for a last checkpoint" in caplog.text
+
+
 def test_last_call(kept: Kept) -> None:
     """Before partitions go all is kept, and what an agent still has in hand is the next owner's: not judged."""
     kept.stage.take(0, 14)
@@ -268,4 +357,5 @@ def test_what_was_judged_without_a_message_is_kept(kept: Kept) -> None:
 async def advance(kept: Kept) -> None:
     """Judge what waits, but not all of it."""
     await kept.stage.assessing._advance(kept.owned, (), silent=False)
+    await kept.stage.arrived()
     kept.owned.due_since = 0.0

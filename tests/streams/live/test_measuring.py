@@ -36,6 +36,11 @@ class Assess:
     now: Figures = field(default_factory=Figures)
     take: Callable[[], None] = lambda: None
     waits: asyncio.Event | None = None
+    waiting: dict[int, int] = field(default_factory=dict)
+
+    def first_waiting(self, partition: int) -> int | None:
+        """As the test has it."""
+        return self.waiting.get(partition)
 
     def behind(self) -> str:
         """As the test has it."""
@@ -100,6 +105,16 @@ def test_rebuilding_before_the_first_batch(worker: Worker) -> None:
     assert worker.page().value(m.REBUILDING) == 1
     worker.states[TP(ACTIVITY, 0)] = PartitionState(7, 7, 7)
     assert worker.page().value(m.REBUILDING) == 0
+
+
+def test_what_waits_for_its_turn_is_not_judged(worker: Worker) -> None:
+    """Batches that the agent has taken and nobody has judged count as waiting, and as not rebuilt."""
+    worker.states[TP(ACTIVITY, 0)] = PartitionState(7, 9, 12)
+    worker.assess.waiting[0] = 5
+    assert worker.measuring.missing() == "partitions being rebuilt: 1"
+    assert worker.page().value(m.LAG, "assess") == 7
+    worker.assess.waiting.clear()
+    assert (worker.measuring.missing(), worker.page().value(m.LAG, "assess")) == ("", 3)
 
 
 def test_ready_without_partitions(worker: Worker) -> None:

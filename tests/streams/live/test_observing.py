@@ -3,21 +3,24 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import cast
 from unittest import mock
 
 import faust
 import msgspec
 import numpy as np
 import pytest
-from faust.types import TP
+from faust.types import TP, EventT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topic
 from schemas.errors import FloodError
 from streams.live import observing
-from streams.live.observing import LOOKS, MESSAGE_BYTES, Observing, halves, key_of
+from streams.live.observing import IN_FLIGHT_BYTES, LOOKS, MESSAGE_BYTES, Observing, halves, key_of
 from streams.live.tally import Tally
 from streams.live.transport import PartitionState, register
 from streams.pipeline.batch import Batch
@@ -225,6 +228,40 @@ def test_small_batch(stage: Observing) -> None:
     (one,) = messages(stage, crowded(2, 10))
     assert (one.lo, one.hi) == (100, 102)
     assert stage._tally.records == 2
+
+
+@pytest.mark.parametrize(("nbytes", "begun"), [(IN_FLIGHT_BYTES // 8, 8), (IN_FLIGHT_BYTES // 8 + 1, 7)])
+def test_so_much_travels(stage: Observing, monkeypatch: pytest.MonkeyPatch, nbytes: int, begun: int) -> None:
+    """Batches go on their way until so much waits for the broker, however many they are; then as others arrive."""
+    sent: list[asyncio.Future[object]] = []
+
+    async def begin(_: object) -> list["asyncio.Future[object]"]:
+        sent.append(asyncio.get_running_loop().create_future())
+        return sent[-1:]
+
+    async def ack(_: object) -> None:
+        pass
+
+    async def scene() -> None:
+        stage._app.consumer_generation_id = 1
+        stage._rounds.acknowledge = ack
+        for lo in range(100, 109):
+            batch = replace(crowded(1, 1), lo=lo, hi=lo + 1, nbytes=nbytes)
+            message = SimpleNamespace(tp=HERE, generation_id=1)
+            event = cast("EventT[Batch]", SimpleNamespace(value=batch, message=message))
+            tasks.append(asyncio.create_task(stage._begin(event)))
+            await asyncio.sleep(0.01)
+        assert len(sent) == begun
+        while not all(task.done() for task in tasks):
+            for future in sent:
+                if not future.done():
+                    future.set_result(None)
+            await asyncio.wait(tasks, timeout=0.01)
+        assert len(sent) == 9
+
+    tasks: list[asyncio.Task[bool]] = []
+    monkeypatch.setattr(stage._sender, "begin", begin)
+    asyncio.run(asyncio.wait_for(scene(), 10))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_take_in() -> None:
 
 
 def test_heeded_from_where_nothing_was_sent(stage: Stage) -> None:
-    """Below the committed offset what was sent must be known again, so overrides wait; above it they are heeded."""
+    """Below the committed offset overrides are gone by as they stood when that was sent; above it as they stand."""
     stage.take(0, 6)
     stage.take(6, 14)
     assert stage.made[0].heeding == [False, False, True]

@@ -1,5 +1,6 @@
 """How a worker process ends."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,13 @@ def app(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(worker, "configure", lambda *_: None)
     monkeypatch.setattr(worker, "warm_up", lambda settings: None)
     monkeypatch.setattr(worker, "gc", SimpleNamespace(collect=int, freeze=int, set_threshold=lambda *_: None))
+    monkeypatch.setattr(worker, "sys", SimpleNamespace(setswitchinterval=conf_of(made, "switch_s")))
     return made
+
+
+def conf_of(app: SimpleNamespace, name: str) -> Callable[[object], None]:
+    """Notes a value under ``name`` of the app's settings."""
+    return lambda value: setattr(app.conf, name, value)
 
 
 @pytest.mark.parametrize(("ended", "status"), [(0, 0), (1, 70), (71, 70)])
@@ -43,6 +50,7 @@ def test_status(monkeypatch: pytest.MonkeyPatch, app: SimpleNamespace, ended: in
     with pytest.raises(SystemExit) as caught:
         worker.run(Settings(), ("observe",), "info")
     assert caught.value.code == status
+    assert app.conf.switch_s < 0.005, "beside the thread that judges the others wait less than by Python's own interval"
     assert there == [True], "Faust's directory is there while it runs"
     assert not Path(app.conf.datadir).exists(), "and gone afterwards, with nothing left in the working directory"
 

@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 from streams.notify.patience import Patience
 from streams.notify.poster import AFTER_MAX_S, Answer, Fate, Poster, meaning
 from streams.notify.setting import Receiver
-from streams.serve.server import tls
+from streams.serve.listener import tls
 from streams.settings import ServeSettings
 from tests.broker.secure import Authority
 

@@ -10,6 +10,7 @@ from schemas.actor import Actor
 from schemas.event_time import format_time
 from streams.offline.affected import Affected, affected
 from streams.settings import Settings
+from streams.surfaces.setting import Surface
 from tests.days import HALF_DAY, QUICK, values
 from tests.streams.pipeline.observe.records import NOW_US, record
 
@@ -26,7 +27,7 @@ def found(tmp_path: Path, *lines: bytes, actor: Actor = ANN, begin: int = 0, end
     """What a log of these lines tells of an actor between two seconds."""
     path = tmp_path / "requests.ndjson"
     path.write_bytes(b"".join(lines))
-    return affected([path], Settings(), actor, NOW_US + begin * S, NOW_US + end * S)
+    return affected([path], Settings(), actor, [(NOW_US + begin * S, NOW_US + end * S)])
 
 
 def profiles(result: Affected) -> list[str | None]:
@@ -77,6 +78,35 @@ def test_the_statement_says_what_was_read(tmp_path: Path, begin: int, end: int, 
     assert (statement.covers, statement.members, statement.responses) == (covers, 1, 1)
 
 
+def test_between_two_spans_nobody_is_listed_and_what_was_served_is_counted(tmp_path: Path) -> None:
+    """While a block stood; who was shown after it had ended is among the members."""
+    path = tmp_path / "requests.ndjson"
+    shown = {1: "before", 20: "blocked", 21: "blocked", 40: "after", 60: "later"}
+    path.write_bytes(b"".join(line("ann", second, **{"url.path": f"/people/{name}"}) for second, name in shown.items()))
+    spans = [(NOW_US + S, NOW_US + 10 * S), (NOW_US + 30 * S, NOW_US + 50 * S)]
+    result = affected([path], Settings(), ANN, spans)
+    assert profiles(result) == ["before", "after"]
+    assert (result.statement.responses, result.statement.served_while_blocked) == (2, 2)
+    assert result.statement.covers
+
+
+@pytest.mark.parametrize(
+    ("surface", "request_"),
+    [
+        ("/@{profile}", {"url.path": "/@jane"}),
+        ("/u/{profile}.json", {"url.path": "/u/jane.json"}),
+        ("/member.php?u={profile}", {"url.path": "/member.php", "url.query": "s=1&u=j%61ne"}),
+        ("/?rest_route=/wp/v2/users/{profile}", {"url.path": "/", "url.query": "rest_route=/wp/v2/users/jane"}),
+    ],
+)
+def test_an_id_within_a_segment_or_a_query_is_named(tmp_path: Path, surface: str, request_: dict[str, str]) -> None:
+    """As its surface has it: the hash alone tells nobody whom to write to."""
+    path = tmp_path / "requests.ndjson"
+    path.write_bytes(line("ann", 1, **request_))
+    settings = Settings(surfaces=(Surface("view", surface),))
+    assert profiles(affected([path], settings, ANN, [(0, 1 << 62)])) == ["jane"]
+
+
 def test_it_finds_what_a_plain_reading_finds(tmp_path: Path) -> None:
     """On half a day with every kind of scraper, for the ten busiest accounts."""
     path = tmp_path / "day.ndjson"
@@ -90,7 +120,7 @@ def test_it_finds_what_a_plain_reading_finds(tmp_path: Path) -> None:
     busiest = sorted(shown, key=lambda who: -len(shown[who]))[:10]
     assert len(shown[busiest[0]]) > 100
     for who in busiest:
-        result = affected([path], QUICK, Actor("account", who), 0, 1 << 62)
+        result = affected([path], QUICK, Actor("account", who), [(0, 1 << 62)])
         assert set(profiles(result)) == shown[who]
 
 
@@ -102,6 +132,6 @@ def test_two_logs_are_one(tmp_path_factory: pytest.TempPathFactory, targets: lis
     paths = [directory / "a", directory / "b"]
     for path, some in zip(paths, (lines[:cut], lines[cut:]), strict=True):
         path.write_bytes(b"".join(some))
-    result = affected(paths, Settings(), ANN, NOW_US, NOW_US + 10 * S)
+    result = affected(paths, Settings(), ANN, [(NOW_US, NOW_US + 10 * S)])
     assert sorted(profiles(result), key=str) == sorted(set(targets))
     assert result.statement.responses == len(targets)

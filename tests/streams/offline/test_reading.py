@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from schemas.errors import InputError
-from streams.offline import reading
+from streams.offline import lines, reading
 from streams.offline.reading import open_all, read_all
 
 
@@ -58,9 +58,9 @@ def test_a_compressed_file_that_ends_early_is_read_up_to_there(pack: Callable[[b
     file = tmp_path / "a.ndjson.gz"
     file.write_bytes(pack(b"".join(b"line %d %s\n" % (n, os.urandom(9).hex().encode()) for n in range(50_000)))[:-2000])
     [recording] = recordings = open_all([file])
-    lines = [value for _, batch in read_all(recordings) for value in batch.values]
-    assert 40_000 < len(lines) < 50_000
-    assert all(value is not None and value.startswith(b"line ") for value in lines)
+    values = [value for _, batch in read_all(recordings) for value in batch.values]
+    assert 40_000 < len(values) < 50_000
+    assert all(value is not None and value.startswith(b"line ") for value in values)
     assert re.match(r".*a\.ndjson\.gz:\d+: cannot be read further: ", recording.cut)
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_file_is_read_up_to_there(tmp_path: Path) -> None:
 
 def test_a_line_without_end_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It never stands in memory whole."""
-    monkeypatch.setattr(reading, "_LINE_MAX", 10)
+    monkeypatch.setattr(lines, "LINE_MAX", 10)
     file = tmp_path / "a.log"
     file.write_bytes(b"x" * 25 + b"\nnext\n")
     assert batches([file])[0][3] == [b"x" * 10, b"x" * 10, b"x" * 5, b"next"]
@@ -100,9 +100,9 @@ def test_the_recording_farthest_behind_is_read_next(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(reading, "BATCH_RECORDS", 1)
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"1\n2\n3\n")
-    times = {0: iter([10, 20, 30, 40]), 1: iter([15, 16, 35, 50])}
+    times = {0: iter([10, 20, 30]), 1: iter([15, 16, 35])}
     order = []
     for recording, batch in read_all(open_all([tmp_path / "a", tmp_path / "b"])):
         order.append(batch.partition)
         recording.watermark_us = next(times[batch.partition])
-    assert order == [0, 1, 0, 1, 1, 0, 0, 1]
+    assert order == [0, 1, 0, 1, 1, 0]

@@ -7,7 +7,8 @@ import pytest
 from streams.cli.main import run
 from streams.config import parse
 from streams.offline.surfaces import FIRST_MIN, REQUESTS_MIN, VALUES_MIN, Proposal, learn, toml_of
-from streams.settings import DEFAULT_SURFACES, InputSettings
+from streams.settings import InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.days import HALF_DAY, values
 from tests.streams.pipeline.observe.records import record
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Alert, AlertStatus
-from schemas.audit import Audit, AuditKind, ChangeOf, DegradedReason
+from schemas.audit import AUDIT_CODEC, Audit, AuditKind, ChangeOf, DegradedReason
+from streams.notify.board import Board
 from streams.outputs.webhook import NO_END, document, message_id, of_alert, of_audit, signed
+from tests.contract.golden_file import lines
 from tests.schemas import strategy
 from tests.streams.notify.saying import T0_US, US, alert, changed, degraded
 
@@ -82,7 +84,17 @@ def test_any_audit(entry: Audit) -> None:
     elif entry.kind is AuditKind.CHANGED:
         assert entry.change is None or entry.change.of not in (ChangeOf.BRAKE, ChangeOf.KILL_SWITCH)
     else:
-        raise AssertionError("a worker's condition is told")
+        assert entry.kind is AuditKind.COUNTED, "a worker's condition is told"
+
+
+def test_what_a_collector_took_is_no_message() -> None:
+    """It is kept for an auditor: nobody is paged for it, and nobody told that a worker has recovered."""
+    entries = [AUDIT_CODEC.decode(line) for line in lines("audit.v1")]
+    (counted,) = (entry for entry in entries if entry.kind is AuditKind.COUNTED)
+    assert of_audit(counted, {}) is None
+    board = Board(5, {}, 1)
+    board.audit(counted, T0_US)
+    assert board.postings(T0_US) == []
 
 
 @given(st.binary(min_size=1, max_size=40), st.binary(max_size=80))

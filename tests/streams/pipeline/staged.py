@@ -39,13 +39,14 @@ class Scripted(Detector[DetectorConfig]):
         adds: Sequence[float] = (),
         lessons: Mapping[str, int] | None = None,
         place: int = 0,
+        teaches: Sequence[float] = (),
         public: str = "too much",
     ) -> None:
         """``nats`` below 0 have not moved; ``lessons`` are counted at ``place`` in every row."""
         super().__init__(DetectorConfig(cap=cap, block_ratio=ratio))
         self._called, self._public = called, public
         self._level, self._nats, self._adds = level, nats, adds
-        self._may_block, self._place = may_block, place
+        self._may_block, self._place, self._teaches = may_block, place, teaches
         self.challenges, self.control = challenges, control  # type: ignore[misc]  # one object, one detector
         self.lessons = lessons or {}  # type: ignore[misc]  # likewise
 
@@ -63,7 +64,8 @@ class Scripted(Detector[DetectorConfig]):
             columns.time_us.copy(),
             np.ones(n, np.int64),
             np.full(n, self._may_block),
-            {name: _padded(self._adds, n, 0.0) for name in ("contributes", "suspects")} if self._adds else {},
+            ({name: _padded(self._adds, n, 0.0) for name in ("contributes", "suspects")} if self._adds else {})
+            | ({"teaches": _padded(self._teaches, n, 0.0)} if self._teaches else {}),
             np.maximum(nats, 0.0),
             nats >= 0,
             {table: np.full(n, self._place, np.int64) for table in self.lessons},

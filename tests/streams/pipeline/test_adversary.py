@@ -5,10 +5,9 @@ from typing import Any, Final
 import pytest
 
 from streams import config
-from streams.pipeline.actors.memory import SIZES, SPARE, WAYS
+from streams.pipeline.actors.contacts import CAP, GRAIN, SPARE
 from streams.pipeline.observe.disclosure import PROFILES_MAX
 from streams.pipeline.observe.fan_out import TIERS_MAX
-from streams.pipeline.windows.aggregate import CONTACTS_CAP
 from tests.requests import START_S, request_of, views
 from tests.streams.pipeline.hostile import run
 
@@ -67,7 +66,7 @@ def test_one_account_meets_a_million() -> None:
     actors = done.flow.assessors[0].actors
     assert done.counts["rows"] == 1_000_000
     assert 980_000 <= done.exposed("account:eve") <= 1_000_000
-    assert actors.contacts.blocks.entries.size <= 2 * SIZES[CONTACTS_CAP] + (1 + SPARE) * WAYS
+    assert actors.contacts.blocks.entries.size <= 2 * CAP + (1 + SPARE) * GRAIN
     assert done.flow.assessors[0].caution()["overflowed"] == 1
 
 

@@ -10,8 +10,7 @@ import pytest
 from schemas.errors import ConfigError, TransportError
 from streams.serve import keys
 from streams.serve.api import Api
-from streams.serve.listener import Listener
-from streams.serve.server import address, tls
+from streams.serve.listener import Listener, address, tls
 from streams.settings import ServeSettings
 from tests.broker.secure import Authority
 from tests.streams.pipeline.enforce.saying import T0_US

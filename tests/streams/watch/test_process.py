@@ -28,6 +28,8 @@ CONFIG: Final = """
 default = "enforce"
 [policy]
 block_age_max_s = 0
+[fusion]
+until_fitted = "enforce"
 [model]
 learning_s = 36000
 [detectors.profile_rate.account]

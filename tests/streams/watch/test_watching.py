@@ -34,6 +34,7 @@ ENFORCED = msgspec.structs.replace(
     QUICK,
     mode=ModeSettings(default=Mode.ENFORCE),
     policy=msgspec.structs.replace(QUICK.policy, block_age_max_s=0),
+    fusion=msgspec.structs.replace(QUICK.fusion, until_fitted=Mode.ENFORCE),
     input=msgspec.structs.replace(QUICK.input, idle_after_ms=1),
 )
 

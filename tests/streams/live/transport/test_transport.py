@@ -1,16 +1,22 @@
 """The transport's own rules: no effect of an import, nothing shared between apps, mistakes refused."""
 
+import asyncio
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import faust
 import pytest
 from aiokafka.consumer import fetcher
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import TRANSPORTS
+from faust.types import EventT
 
 from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, on_last_call, register
+from streams.live.transport.topic import WAITING_BYTES, BatchQueue
 from streams.live.transport.transport import BatchTransport, PartitionState, transport_of
+from streams.pipeline.batch import Batch
 
 
 @pytest.fixture
@@ -49,6 +55,27 @@ def test_apps_share_nothing(app: faust.App) -> None:
     assert transport_of(other).declared.fetch == FetchOptions()
     batch_topic(other, "requests")
     assert transport_of(app).declared.topics == {"requests": TopicOptions(keys=True)}
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "room"),
+    [([], 4), ([1, 1, 1], 1), ([1, 1, 1, 1], 0), ([WAITING_BYTES - 1], 3), ([WAITING_BYTES - 1, 1], 0)],
+)
+def test_room(app: faust.App, nbytes: list[int], room: int) -> None:
+    """Batches wait until they are so many, or so large together; what an agent takes makes room again."""
+
+    async def scene() -> None:
+        requests = batch_topic(app, "requests", maxsize=4)
+        requests._queue = queue = BatchQueue(4, app.flow_control, lambda _: None)
+        for size in nbytes:
+            batch = Batch("requests", 0, 0, 1, [b""], nbytes=size)
+            queue.put_nowait(cast("EventT[object]", SimpleNamespace(value=batch)))
+        assert requests.room == room
+        for _ in nbytes:
+            queue.get_nowait()
+        assert requests.room == 4
+
+    asyncio.run(scene())
 
 
 def test_other_options_refused(app: faust.App) -> None:

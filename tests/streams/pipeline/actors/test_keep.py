@@ -20,9 +20,9 @@ NOW: Final = START_US // 20_000_000
 
 
 def lived() -> Actors:
-    """Twenty actors that have met as many profiles as their number says, twice over."""
+    """Twenty actors of which each has met six profiles more than the one before it: few, and many."""
     actors = actors_of(SCOPES)
-    slots = [slot for slot in range(len(SCOPES)) for _ in range(2 * slot)]
+    slots = [slot for slot in range(len(SCOPES)) for _ in range(6 * slot)]
     rows = rows_of([START_US + k for k in range(len(slots))], slots=slots, principals=slots, flags=ANONYMOUS)
     places = actors.places(rows)
     actors.see(rows, places)
@@ -32,11 +32,13 @@ def lived() -> Actors:
 
 def portrait(actors: Actors, slot: int) -> tuple[object, ...]:
     """All that is known of an actor, whatever places it has."""
-    rows = rows_of([START_US], slots=slot, principals=[slot], flags=0)
-    window = int(actors.places(rows).window[0])
+    window = int(actors.places_of(np.array([slot]))[0, 0])
     own = [int(actors.columns[name][slot]) for name in ("first_seen_us", "exposed", "last_seen_s", "members_behind")]
-    memories = [remembered(memory.blocks, slot, NOW, HORIZON) for memory in (actors.contacts, actors.members)]
-    ring = actors.windows.columns["ring"][window].tolist()
+    memories = [
+        actors.contacts.copy(np.array([slot])).entries.tolist(),
+        remembered(actors.members.blocks, slot, NOW, HORIZON),
+    ]
+    ring = actors.windows.columns["ring"][window].tolist() if window >= 0 else []
     return (actors.actor(slot), actors.keys()[slot], *own, *memories, ring)
 
 
@@ -65,7 +67,7 @@ def test_returns_as_nobody() -> None:
     slots = actors.slots(np.array([20], np.uint64), np.array([Scope.FINGERPRINT], np.uint8), text, np.array([3], "u4"))
     assert slots.tolist() == [18]
     assert actors.actor(18).key == "fingerprint:a19"
-    assert portrait(actors, 18)[2:8] == (0, 0, 0, 0, (0, 0), (0, 0))
+    assert portrait(actors, 18)[2:8] == (0, 0, 0, 0, [], (0, 0))
 
 
 def test_clear() -> None:
@@ -78,7 +80,7 @@ def test_clear() -> None:
     assert after[19] == before[19]
     for slot in (17, 18):
         assert after[slot][:2] == before[slot][:2]
-        assert after[slot][2:8] == (0, 0, 0, 0, (0, 0), (0, 0))
+        assert after[slot][2:8] == (0, 0, 0, 0, [], (0, 0))
 
 
 def test_pairs_follow_their_group() -> None:

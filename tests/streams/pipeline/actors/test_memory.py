@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.pipeline.actors.memory import HORIZON, NEED, NEW, SIZES, Memory, recall, remembered
+from streams.pipeline.actors.memory import GRAIN, HORIZON, NEED, NEW, SIZES, Memory, recall, remembered
 from tests.streams.pipeline.rows_of import profile
 
 DAY: Final = 4_320
@@ -133,9 +133,9 @@ def test_blocks_come_back() -> None:
         for number in range(12):
             memory.recall(slot, number, START)
     blocks = memory.memory.blocks
-    # Two hundred blocks of 16 entries, and one of 8 that each began with and left to the next.
-    assert int(blocks.room[0]) == 1 + 200 * 2 + 1
-    assert not blocks.entries[int(blocks.free[0]) * 8 :][:8].any()
+    # Two hundred blocks of 16 entries, and one of each smaller size that every slot began with and left to the next.
+    assert int(blocks.room[0]) == 1 + 200 * 8 + 1 + 2 + 4
+    assert not any(blocks.entries[int(blocks.free[k]) * GRAIN :][: SIZES[k]].any() for k in range(3))
 
 
 class TestAboveTheCap:
@@ -143,7 +143,7 @@ class TestAboveTheCap:
 
     def test_oldest_gives_way(self) -> None:
         """At the cap old keys give way, the actor says so, and the newest are still known."""
-        memory = Remembering(cap=2)
+        memory = Remembering(cap=4)
         for number in range(64):
             memory.recall(0, number, START + number)
         assert memory.memory.blocks.overflowed[0]
@@ -153,7 +153,7 @@ class TestAboveTheCap:
 
     def test_below_the_cap_is_no_overflow(self) -> None:
         """Half of the cap fits without a word."""
-        memory = Remembering(cap=2)
+        memory = Remembering(cap=4)
         for number in range(16):
             memory.recall(0, number, START)
         assert not memory.memory.blocks.overflowed[0]

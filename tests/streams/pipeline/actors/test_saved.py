@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from detectors.core.contract import DetectorConfig
 from schemas.actor import Scope
 from schemas.sighting import Flag
-from streams.pipeline.actors.memory import SIZES, WAYS, Memory
+from streams.pipeline.actors.memory import GRAIN, SIZES, Memory
 from streams.pipeline.actors.saved import restore, save
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.aggregate import aggregate
+from tests.streams.pipeline.actors.test_contacts import assert_sound as assert_lists_sound
 from tests.streams.pipeline.actors.test_store import Remembering
 from tests.streams.pipeline.rows_of import START_US, actors_of, rows_of
 
@@ -53,13 +54,13 @@ def remembered(memory: Memory, slot: int) -> tuple[list[int], bool, list[int]]:
     """Head without the block's number, whether it overflowed, and the entries in their places."""
     blocks = memory.blocks
     head = int(blocks.head[slot, 0])
-    entries = block_at(memory, head // 8, head % 8 - 1).tolist() if head else []
-    return [head % 8, int(blocks.head[slot, 1])], bool(blocks.overflowed[slot]), entries
+    entries = block_at(memory, head // 16, head % 16 - 1).tolist() if head else []
+    return [head % 16, int(blocks.head[slot, 1])], bool(blocks.overflowed[slot]), entries
 
 
 def picture(actors: Actors) -> list[Any]:
     """All that is known of every actor."""
-    tables = (actors.all, actors.windows, actors.principals, actors.groups, actors.pairs)
+    tables = (actors.all, actors.principals, actors.groups, actors.pairs)
     plain = [
         [
             column[: table.count].tolist()
@@ -68,15 +69,21 @@ def picture(actors: Actors) -> list[Any]:
         ]
         for table in tables
     ]
-    memories = [
-        [remembered(memory, slot) for slot in range(len(actors))] for memory in (actors.contacts, actors.members)
-    ]
-    return [plain, memories]
+    contacts = [met(actors, slot) for slot in range(len(actors))]
+    return [plain, contacts, [remembered(actors.members, slot) for slot in range(len(actors))]]
+
+
+def met(actors: Actors, slot: int) -> tuple[bool, bool, list[int], list[int]]:
+    """Whether a slot's contacts are few and overflowed, their entries, and the rings if there are any that count."""
+    copied = actors.contacts.copy(np.array([slot]))
+    place, few = int(actors.places_of(np.array([slot]))[0, 0]), bool(copied.few[0])
+    ring = [] if few or place < 0 else actors.windows.columns["ring"][place].tolist()
+    return few, bool(copied.overflowed[0]), copied.entries.tolist(), ring
 
 
 def block_at(memory: Memory, place: int, size_class: int) -> NDArray[np.uint32]:
     """Entries of the block at a place."""
-    return memory.blocks.entries[place * WAYS :][: SIZES[size_class]]
+    return memory.blocks.entries[place * GRAIN :][: SIZES[size_class]]
 
 
 def free_places(memory: Memory, size_class: int) -> list[int]:
@@ -94,11 +101,11 @@ def assert_sound(memory: Memory) -> None:
     """Every block is either free and empty or has exactly one owner, and there is no room between blocks."""
     blocks = [(place, SIZES[k]) for k in range(len(SIZES)) for place in free_places(memory, k)]
     heads = memory.blocks.head[:, 0]
-    blocks += [(int(head) // 8, SIZES[int(head) % 8 - 1]) for head in heads[heads > 0]]
+    blocks += [(int(head) // 16, SIZES[int(head) % 16 - 1]) for head in heads[heads > 0]]
     end = 1
     for place, size in sorted(blocks):
         assert place == end
-        end += size // WAYS
+        end += size // GRAIN
     assert end == memory.blocks.room[0]
 
 
@@ -121,8 +128,8 @@ def test_bit_by_bit(before: Sights, undone: Sights, after: Sights) -> None:
     for one in (actors, other):
         move(one, sorted(after, key=lambda sight: sight[1]))
     assert picture(actors) == picture(other)
-    for memory in (actors.contacts, actors.members):
-        assert_sound(memory)
+    assert_sound(actors.members)
+    assert_lists_sound(actors.contacts)
 
 
 def test_others_keep_what_they_did() -> None:
@@ -132,8 +139,7 @@ def test_others_keep_what_they_did() -> None:
     move(actors, [(0, 1, 1), (2, 1, 1)])
     restore(actors, saved)
     assert actors.columns["exposed"][:3].tolist() == [0, 0, 1]
-    assert remembered(actors.contacts, 0)[2] == []
-    assert len(remembered(actors.contacts, 2)[2]) == 8
+    assert [len(met(actors, slot)[2]) for slot in (0, 2)] == [0, 4]
 
 
 def test_growth_in_between() -> None:
@@ -147,4 +153,4 @@ def test_growth_in_between() -> None:
     assert actors.contacts.blocks.overflowed[2]
     restore(actors, saved)
     assert picture(actors) == stood
-    assert_sound(actors.contacts)
+    assert_lists_sound(actors.contacts)

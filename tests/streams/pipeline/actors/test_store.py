@@ -78,10 +78,10 @@ class TestPlaces:
         return actors_of(self.SCOPES).places(some)
 
     def test_windows(self) -> None:
-        """Accounts and groups have windows; sessions and addresses only once they answer for something."""
-        found = self.places([0, 1, 2, 3, 4], [LOGGED_IN] * 5)
-        assert found.window.tolist() == [0, -1, -1, 1, 2]
-        assert self.places([1, 2], [0, 0]).window.tolist() == [0, 1]
+        """Groups have windows from the first; others only once they met many."""
+        actors = actors_of(self.SCOPES)
+        actors.places(rows_of([1] * 5, slots=range(5), flags=[LOGGED_IN] * 5))
+        assert actors.places_of(np.arange(5))[:, 0].tolist() == [-1, -1, -1, 0, 1]
 
     def test_principals(self) -> None:
         """Who a request was judged by first, on those rows alone."""

@@ -52,3 +52,17 @@ def test_grown() -> None:
     column = grown(np.array([[1, 2]], np.uint16), 3)
     assert column.tolist() == [[1, 2], [0, 0], [0, 0]]
     assert column.dtype == np.uint16
+
+
+def test_room_for_a_few() -> None:
+    """Only where there is none left, a little, and nobody is there yet."""
+    some = table()
+    some.make_room()
+    room = some.capacity
+    some.make_room()
+    assert (some.count, some.capacity) == (0, room)
+    some.columns["at_us"][:] = 7
+    some.reserve(room)
+    some.make_room()
+    assert room < some.capacity <= room + 40
+    assert (some.count, some.columns["at_us"].tolist()) == (room, [7] * room + [0] * (some.capacity - room))

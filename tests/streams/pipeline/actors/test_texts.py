@@ -1,9 +1,11 @@
 """Values of actors in one array."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.pipeline.actors import texts as module
 from streams.pipeline.actors.texts import Texts, pick_spans
 
 
@@ -27,3 +29,12 @@ def test_spans() -> None:
     """In the order asked for, of any dtype."""
     source = np.arange(10, dtype=np.uint32)
     assert pick_spans(source, np.array([7, 0, 3]), np.array([2, 0, 3])).tolist() == [7, 8, 3, 4, 5]
+
+
+def test_where_a_text_begins_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than 32 bits can point at is refused, and not told under another actor's name."""
+    monkeypatch.setattr(module, "END_MAX", 2_000)
+    texts, source = Texts(), np.zeros(1_500, np.uint8)
+    texts.keep(source, np.array([0]), np.array([1_500]))
+    with pytest.raises(MemoryError, match="4 GiB"):
+        texts.keep(source, np.array([0]), np.array([501]))

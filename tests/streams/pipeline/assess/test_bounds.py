@@ -211,7 +211,7 @@ class TestSleep:
 
     def test_evidence(self) -> None:
         """Evidence of the sum over all detectors is that of before, faded, and goes on from there."""
-        fed = Fed(self.SETTINGS, only="id_walk").feed([view(START_US + k * 10**7, "a", 100 + k) for k in range(12)])
+        fed = Fed(self.SETTINGS, only="id_walk").feed([view(START_US + k * 10**7, "a", 1_000 + k) for k in range(12)])
         before = evidence(fed, "a")
         assert before is not None
         assert before[0] > 5

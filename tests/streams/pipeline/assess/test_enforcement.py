@@ -31,12 +31,14 @@ minute = 4
 class Replayed:
     """A replay that enforces, or one that does not."""
 
-    def __init__(self, values: list[bytes], step: int = 10_000, *, enforce: bool = True) -> None:
+    def __init__(
+        self, values: list[bytes], step: int = 10_000, *, enforce: bool = True, mode: Mode = Mode.ENFORCE
+    ) -> None:
         self.allowed: list[int] = []
         self.denied: list[int] = []
         settings = low(TEXT)
         judge = Enforcement(self._seen, enforce=enforce)
-        self.flow: Pipeline = days.pipeline(settings, mode=Mode.ENFORCE, only="profile_rate", judge=judge)
+        self.flow: Pipeline = days.pipeline(settings, mode=mode, only="profile_rate", judge=judge)
         self.decisions: list[Decision] = days.run_whole(self.flow, values, step)
 
     def _seen(self, rows: Rows, allowed: bool) -> None:
@@ -111,6 +113,25 @@ class TestCut:
         for other in (stepped, cut):
             assert days.said(other.decisions) == days.said(whole.decisions)
             assert (other.allowed, other.denied) == (whole.allowed, whole.denied)
+
+
+class TestNothingEnforced:
+    """Where no detector is enforced, or nothing denies."""
+
+    @pytest.mark.parametrize(("mode", "enforce"), [(Mode.SHADOW, True), (Mode.ENFORCE, False)])
+    def test_nothing_is_kept_to_be_put_back(self, mode: Mode, enforce: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All rows are judged once, and served; the decisions are those of who keeps everything."""
+        wanted = days.run_whole(days.pipeline(low(TEXT), mode=mode, only="profile_rate"), MIXED, 11)
+        monkeypatch.setattr(enforcement, "save", None)
+        replayed = Replayed(MIXED, 11, enforce=enforce, mode=mode)
+        assert days.said(replayed.decisions) == days.said(wanted)
+        assert (replayed.allowed, replayed.denied) == (list(range(90)), [])
+        assert len(days.blocks(replayed.decisions)) >= 3
+
+    def test_whether_anything_is(self) -> None:
+        """One enforced detector is enough."""
+        for mode, enforces in ((Mode.SHADOW, False), (Mode.ALERT, False), (Mode.ENFORCE, True)):
+            assert days.pipeline(low(TEXT), mode=mode, only="profile_rate").assessors[0].enforces is enforces
 
 
 class TestDenied:

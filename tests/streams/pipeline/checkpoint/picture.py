@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from streams.pipeline.actors.memory import SIZES, WAYS, Memory
+from streams.pipeline.actors.contacts import FEW, Contacts
+from streams.pipeline.actors.contacts import GRAIN as CONTACTS_GRAIN
+from streams.pipeline.actors.memory import GRAIN, SIZES, Memory
 from streams.pipeline.actors.store import PLACES, SLOTS, Actors
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.roster import Roster
@@ -106,15 +108,22 @@ def _actors(actors: Actors, keys: np.ndarray[Any, Any]) -> Iterator[tuple[str, A
                     values = np.where(values > 0, keys[np.maximum(values, 1) - 1], np.uint64(0))
                 if detector or name not in PLACES:
                     yield ".".join(filter(None, (table, detector, name))), (values.dtype.str, values.tobytes())
-    for name in ("contacts", "members"):
-        yield name, [_remembered(getattr(actors, name), slot) for slot in order.tolist()]
+    yield "contacts", [_met(actors.contacts, slot) for slot in order.tolist()]
+    yield "members", [_remembered(actors.members, slot) for slot in order.tolist()]
+
+
+def _met(contacts: Contacts, slot: int) -> tuple[bool, bool, bytes]:
+    place, state = contacts.blocks.head[slot].tolist()
+    start = place * CONTACTS_GRAIN
+    entries = contacts.blocks.entries[start : start + state // 64].tobytes()
+    return bool(state & FEW), bool(contacts.blocks.overflowed[slot]), entries
 
 
 def _remembered(memory: Memory, slot: int) -> tuple[int, int, bool, bytes]:
     head, swept = memory.blocks.head[slot].tolist()
-    start = head // 8 * WAYS
-    entries = memory.blocks.entries[start : start + SIZES[head % 8 - 1]].tobytes() if head else b""
-    return head % 8, swept, bool(memory.blocks.overflowed[slot]), entries
+    start = head // 16 * GRAIN
+    entries = memory.blocks.entries[start : start + SIZES[head % 16 - 1]].tobytes() if head else b""
+    return head % 16, swept, bool(memory.blocks.overflowed[slot]), entries
 
 
 def _release(assessor: Assessor, keys: np.ndarray[Any, Any]) -> Picture:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 import pytest
 
+from streams.pipeline.actors.contacts import Met
 from streams.pipeline.actors.memory import Copied
 from streams.pipeline.checkpoint.part import Part
 from streams.pipeline.checkpoint.rest import Rest
@@ -19,6 +20,7 @@ from streams.pipeline.rows import NOTHING
 from tests.streams.pipeline.checkpoint.picture import Picture, picture, unlike
 from tests.streams.pipeline.checkpoint.stretch import TIGHT, Kept, Run
 
+M = TypeVar("M", Met, Copied)
 EMPTY: Final = frozenset({"all.denied_until_us"})
 """Columns that are zero in every stretch: a replay that enforces its blocks is all that fills them."""
 NAMING: Final = frozenset({"all.text_length", "all.scope"})
@@ -78,7 +80,7 @@ def without_decider(field: str, nothing: object = ()) -> Callable[[Snapshot], Sn
     return of_rest(change)
 
 
-def blank(memory: Copied, field: str) -> Copied:
+def blank(memory: M, field: str) -> M:
     """A memory without one of its arrays."""
     return memory._replace(**{field: np.zeros_like(getattr(memory, field))})
 
@@ -130,6 +132,7 @@ def column_moves(name: str) -> bool:
     [
         (of_part(lambda part: {"texts": np.full_like(part.texts, ord("x"))}), "values"),
         (of_part(lambda part: {"memories": (blank(part.memories[0], "entries"), part.memories[1])}), "contacts"),
+        (of_part(lambda part: {"memories": (blank(part.memories[0], "few"), part.memories[1])}), "contacts"),
         (of_part(lambda part: {"memories": (part.memories[0], blank(part.memories[1], "entries"))}), "members"),
         (of_part(lambda part: {"pair_keys": part.pair_keys + np.uint64(1)}), "pair keys"),
         (of_part(lambda part: {"sleeping": part.sleeping[:0], "sleepers": part.sleepers[:0]}), "sleepers"),

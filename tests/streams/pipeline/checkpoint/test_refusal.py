@@ -76,7 +76,10 @@ def test_one_bit(kept: Kept, name: str) -> None:
 def test_another_version(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both versions are named."""
     monkeypatch.setattr(blob, "VERSION", blob.VERSION + 1)
-    assert refusal(kept.blobs) == f"checkpoint, rest: is of version {blob.VERSION - 1}, this Weir reads version 3"
+    assert (
+        refusal(kept.blobs)
+        == f"checkpoint, rest: is of version {blob.VERSION - 1}, this Weir reads version {blob.VERSION}"
+    )
 
 
 def test_other_detectors(kept: Kept) -> None:

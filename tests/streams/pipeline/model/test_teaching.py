@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from detectors.core.model import PEAK_STEP, PEAKS, Model, empty
+from detectors.core.model import PEAK_STEP, PEAKS, Model, certainly, empty
 from schemas.mode import Mode
 from schemas.model import ModelDelta
 from schemas.sighting import Flag
@@ -71,6 +71,13 @@ class TestLessons:
         assert counts.sum() == counts[3]
         return float(counts[3])
 
+    def test_what_nobody_calm_ever_does(self) -> None:
+        """A row that a detector names teaches though its principal is not calm, and only what that detector counts."""
+        loud = Scripted("loud", [2.0] * 4, lessons={"table": 8}, place=3, teaches=[0, 1, 0, 0])
+        model = learned(rows_of([START_US + k for k in range(4)]), loud, Scripted("d", lessons={"table": 8}, place=5))
+        assert model.counts("loud.table", 8).tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+        assert not model.counts("d.table", 8).any()
+
     def test_at_its_place(self) -> None:
         """Each sighting of a principal counts, under the detector's name."""
         assert self.taught(rows_of([START_US, START_US + 1])) == 2
@@ -121,6 +128,17 @@ class TestSuspects:
                 teach(one, some, evaluation.case, staged.assessor.actors.principals, ("",), learned=True)
             found = merged(one.finish(EPOCH)).suspects.tolist()
             assert found == (sorted(set(rows.principal.tolist())) if suspect else [])
+
+    def test_for_certain(self) -> None:
+        """Beside the key of one that is so for certain stands its mark."""
+        rows = rows_of([START_US + n for n in range(3)], slots=4, principals=[1, 1, 2], flags=0)
+        group = Scripted("d", [1.0] * 3, adds=[1.0, 2.0, 1.0])
+        staged = Staged((group, Mode.SHADOW), settings=SETTINGS, model=KNOWING)
+        evaluation, one = staged.evaluate(rows), Learner(0)
+        teach(one, rows, evaluation.case, staged.assessor.actors.principals, ("",), learned=True)
+        keys = np.unique(rows.principal)
+        marks = certainly(rows.principal[1:2])
+        assert merged(one.finish(EPOCH)).suspects.tolist() == sorted([*keys.tolist(), *marks.tolist()])
 
 
 class TestPrincipals:

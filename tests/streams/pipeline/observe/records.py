@@ -11,10 +11,11 @@ from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer
-from streams.pipeline.observe.events import Events, unpack
+from streams.pipeline.observe.events import Events
 from streams.pipeline.observe.reading import read
 from streams.pipeline.sightings import Sightings, decode
-from streams.settings import DEFAULT_SURFACES, Group, InputSettings, Surface
+from streams.settings import Group, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES, Surface
 
 NOW = "2026-11-24T09:15:02.118Z"
 NOW_US = 1_795_511_702_118_000
@@ -75,7 +76,7 @@ def events_of(values: Sequence[bytes]) -> Events:
     """Unpacked columns of records that are all request events."""
     reading = read(batch_of(values), 10**6)
     assert not reading.dead
-    return unpack(reading.packed, len(reading.records))
+    return reading.events
 
 
 def key_of(value: str, scope: Scope | int) -> int:

@@ -7,7 +7,8 @@ import pytest
 from streams.live.observing import dead_letters
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer
-from streams.settings import DEFAULT_SURFACES, InputSettings
+from streams.settings import InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.streams.inputs.samples import CLF, otlp_logs
 from tests.streams.pipeline.observe.records import batch_of, record, rows_of
 

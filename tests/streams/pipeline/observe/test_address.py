@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.pipeline.observe.address import read_addresses
-from streams.pipeline.observe.events import Fault, Field, unpack
+from streams.pipeline.observe.events import Fault, Field
 from streams.pipeline.observe.reading import read
 from tests.streams.pipeline.observe.records import batch_of, observe, record, value_at
 
@@ -41,7 +41,7 @@ def found(texts: list[str]) -> list[Values]:
     """Values of the ip actor and the net actor of each of one batch of records."""
     values = [record({"client.address": text}) for text in texts]
     reading = read(batch_of(values), 10**6)
-    events = unpack(reading.packed, len(values))
+    events = reading.events
     read_addresses(events, reading.records)
     return [
         (value_at(events, row, Field.ADDRESS) or "", value_at(events, row, Field.NET) or "")

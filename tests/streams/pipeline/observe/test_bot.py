@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streams.pipeline.expiry import expiry_us
 from streams.pipeline.observe import Observed, Observer
 from streams.pipeline.observe.bot import compile_bots
-from streams.settings import DEFAULT_SURFACES, Bot, InputSettings
+from streams.settings import Bot, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.streams.pipeline.observe.records import NOW_US, batch_of, observe, record
 
 LAST_DAY = date(2027, 1, 31)
@@ -21,7 +22,7 @@ INSIDE = "192.0.2.9"
 
 def bot(*ranges: str, agent: str | None = None, expires: date = LAST_DAY) -> Bot:
     """A robot with these ranges."""
-    return Bot("bot", ranges, date(2026, 11, 20), "seo", "verified", expires, agent)
+    return Bot("bot", "seo", "verified", expires, ranges, date(2026, 11, 20), user_agent=agent)
 
 
 def see(values: list[bytes], *bots: Bot) -> Observed:

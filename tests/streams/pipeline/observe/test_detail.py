@@ -13,7 +13,7 @@ from schemas.actor import Scope
 from schemas.sighting import Kind
 from streams.pipeline.observe.detail import DIGITS_MAX, ORDER_BYTES, PREFIX_MAX, alphabetical, parameter, place_of
 from streams.pipeline.sightings import decode
-from streams.settings import Surface
+from streams.surfaces.setting import Surface
 from tests.streams.pipeline.observe.records import NOW_US, details_of, key_of, observe, record, rows_of
 
 SURFACES: Final = [

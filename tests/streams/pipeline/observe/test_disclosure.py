@@ -3,7 +3,7 @@ import pytest
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.observe import Observed, Outcome
-from streams.settings import Surface
+from streams.surfaces.setting import Surface
 from tests.streams.pipeline.observe.records import details_of, key_of, observe, profiles_of, record, rows_of
 
 SURFACES = [

@@ -9,9 +9,10 @@ from schemas.event_time import parse_time_us
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer
 from streams.pipeline.observe.event_time import YEAR_1995_US, YEAR_2100_US, read_times
-from streams.pipeline.observe.events import Fault, unpack
+from streams.pipeline.observe.events import Fault
 from streams.pipeline.observe.reading import read
-from streams.settings import DEFAULT_SURFACES, InputSettings
+from streams.settings import InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.streams.pipeline.observe.records import NOW_US, batch_of, observe, record, timestamps
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -47,7 +48,7 @@ def read_one(time: object) -> tuple[int, Fault]:
     reading = read(batch_of([value]), 10**6)
     if reading.dead:
         return -1, Fault.TIME
-    events = unpack(reading.packed, 1)
+    events = reading.events
     return int(read_times(events, reading.records)[0]), Fault(events.fault[0])
 
 

@@ -12,7 +12,8 @@ from schemas.sighting import Kind
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe import Observed, Observer, idle_progress
 from streams.pipeline.sightings import decode
-from streams.settings import DEFAULT_SURFACES, Bot, InputSettings, Surface
+from streams.settings import Bot, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES, Surface
 from tests.streams.pipeline.observe.records import (
     NOW_US,
     REQUEST,
@@ -240,7 +241,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(
     [*REQUEST, "http.route", "weir.target.id", "weir.targets", "tls.client.ja3", "url", "client", "x"]
 )
-EVERYBODY = Bot("all", ("0.0.0.0/0", "::/0"), date(2026, 11, 20), "seo", "verified", date(2027, 1, 31))
+EVERYBODY = Bot("all", "seo", "verified", date(2027, 1, 31), ("0.0.0.0/0", "::/0"), date(2026, 11, 20))
 ODD = st.dictionaries(KEYS, JSON | st.lists(st.text(), max_size=4), max_size=4).map(
     lambda changes: json.dumps(REQUEST | changes).encode()
 )

@@ -7,7 +7,8 @@ import pytest
 
 from streams.pipeline.observe.observer import Observed, Observer
 from streams.pipeline.observe.origin import Origin, Origins
-from streams.settings import DEFAULT_SURFACES, Group, InputSettings
+from streams.settings import Group, InputSettings
+from streams.surfaces.setting import DEFAULT_SURFACES
 from tests.streams.pipeline.observe.records import batch_of, record
 
 GROUPS = [Group("net_country", ("net", "country"))]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from streams.pipeline.observe.surface import compile_patterns, match
-from streams.settings import Surface
+from streams.surfaces.setting import Surface
 from tests.streams.pipeline.observe.records import events_of, record
 
 Found = tuple[int, bytes | None]
@@ -165,7 +165,45 @@ def test_a_path_of_many_segments_is_split_whole() -> None:
     assert found(surfaces, "GET", "/a" * 50_000, None) == (0, b"a")
 
 
-@pytest.mark.parametrize("path", ["/a/**/b", "/{profile}/{profile}", "/{profile}-{profile}"])
+def test_an_excepted_id_leaves_the_request_to_the_next_surfaces() -> None:
+    """By its whole text or its end, after decoding; the id of a route's path too."""
+    surfaces = [
+        Surface(kind="view", path="/users/{profile}", except_ids=("me", "*.png")),
+        Surface(kind="list", path="/users/*"),
+    ]
+    assert found(surfaces, "GET", "/users/mea", None) == (0, b"mea")
+    assert found(surfaces, "GET", "/users/png", None) == (0, b"png")
+    for path in ("/users/me", "/users/%6De", "/users/a.png", "/users/.png"):
+        assert found(surfaces, "GET", path, None) == (1, None)
+    assert found(surfaces, "GET", "/v1/users/me", "/users/:id") == (1, None)
+
+
+@pytest.mark.parametrize(
+    "surface",
+    [
+        Surface("view", "/a", except_ids=("me",)),
+        Surface("view", "/a?u={profile}", except_ids=("me",)),
+        Surface("view", "/{profile}", except_ids=("*",)),
+    ],
+)
+def test_excepted_ids_that_mean_nothing_are_refused(surface: Surface) -> None:
+    """Where there is no id in the path, and where none would be left."""
+    with pytest.raises(ConfigError, match="except_ids"):
+        compile_patterns([surface])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a/**/b",
+        "/{profile}/{profile}",
+        "/{profile}-{profile}",
+        "/{profile}?u={profile}",
+        "/a?u",
+        "/a?=1",
+        "/a?u={profile}x",
+    ],
+)
 def test_a_pattern_that_means_nothing_is_refused(path: str) -> None:
     """Such a pattern would never match: it is a mistake in the configuration, and named."""
     with pytest.raises(ConfigError, match=re.escape(path)):

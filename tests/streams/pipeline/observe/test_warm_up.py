@@ -19,7 +19,8 @@ from streams.pipeline.observe import (
     origin,
     surface,
 )
-from streams.settings import Bot, Group, InputSettings, Surface
+from streams.settings import Bot, Group, InputSettings
+from streams.surfaces.setting import Surface
 from tests.streams.pipeline.observe.records import record, timestamps
 
 KERNELS: list[Any] = [  # a compiled function has no type that names its signatures
@@ -46,7 +47,7 @@ KERNELS: list[Any] = [  # a compiled function has no type that names its signatu
 def test_nothing_is_left_to_compile(surfaces: list[Surface]) -> None:
     """Batches of every shape are met by what `warm_up` has compiled: no record ever waits for the compiler."""
     values = [None, record({"client.address": "::ffff:1.2.3.4"}), record({"weir.targets": [str(n) for n in range(99)]})]
-    robot = Bot("b", ("::/0",), date(2026, 1, 1), "o", "r", date(2026, 1, 1), "agent")
+    robot = Bot("b", "o", "r", date(2026, 1, 1), ("::/0",), date(2026, 1, 1), user_agent="agent")
     observer = Observer(InputSettings(), surfaces, 3, [robot], (), lambda some: [origin.Origin()] * len(some))
     grouping = Observer(InputSettings(), surfaces, 3, [robot], [Group("g", ("net", "agent"))])
     grouping.observe(Batch("t", 0, 0, len(values) - 1, values[1:]))

@@ -86,7 +86,7 @@ def test_allowed(entry: str, actor: str, wanted: bool) -> None:
 )
 def test_a_robots_addresses(actor: str, wanted: bool) -> None:
     """Neither they nor a network with one of them is blocked, whoever else comes from there, until the list expires."""
-    bot = Bot("b", ("192.0.2.0/25", "2001:db8:77::/48"), EXPIRES, "seo", "verified", EXPIRES, "examplebot")
+    bot = Bot("b", "seo", "verified", EXPIRES, ("192.0.2.0/25", "2001:db8:77::/48"), EXPIRES, user_agent="examplebot")
     exempt = Exemptions(msgspec.structs.replace(Settings(), bots=(bot,), groups=(Group("g", ("net", "asn")),)))
     assert exempt.allowed(Actor(*actor.split(":", 1)), LAST_US) is wanted
     assert not exempt.allowed(Actor(*actor.split(":", 1)), LAST_US + 1)

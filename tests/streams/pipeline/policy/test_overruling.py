@@ -1,8 +1,5 @@
 """What overrides do to decisions, with requests through the whole pipeline."""
 
-from collections.abc import Sequence
-from typing import Final
-
 import pytest
 
 from schemas.actor import Actor
@@ -11,57 +8,17 @@ from schemas.block import Action, Block, BlockMode, BlockStatus
 from schemas.event_time import format_time, parse_time_us
 from schemas.identity import stable_id
 from schemas.mode import Mode
-from schemas.override import EVERYTHING, Override
-from streams import config
-from streams.pipeline.pipeline import Pipeline
-from streams.pipeline.policy.decide import Decision, Lift
+from schemas.override import EVERYTHING
+from streams.pipeline.policy.decide import Lift
 from streams.pipeline.policy.overrides import Overrides
 from streams.pipeline.policy.overruling import Overruling, block_of
 from streams.settings import Settings
 from tests import days
-from tests.low import low
-from tests.requests import START_S, views
-from tests.streams.pipeline.policy.overriding import override, us
-from tests.streams.pipeline.policy.test_decide import PLAIN
+from tests.requests import START_S
+from tests.streams.pipeline.policy.overriding import ACCOUNT, LONG, VIEWS, at, decided, flow_of, override, us, words
 from tests.streams.pipeline.policy.test_fused import FUSION
 from tests.streams.pipeline.rows_of import START_US, rows_of
 from tests.streams.pipeline.staged import Scripted, Staged
-
-ACCOUNT: Final = "account:u1"
-VIEWS: Final = views(START_S, 60, account="u1")
-"""The tenth profile, at 9 s, makes a block, the twentieth, at 19 s, another one that is worse."""
-LONG: Final = [*VIEWS, *views(START_S + 4_000, 60, account="u1", first=100)]
-"""Again after the block has ended."""
-
-
-def flow_of(overrides: Overrides, more: str = "") -> Pipeline:
-    """The pipeline, with plain limits enforced."""
-    settings = low(PLAIN + more)
-    chosen = [(one, mode) for one, mode in config.detectors(settings, Mode.ENFORCE) if one.name == "profile_rate"]
-    return Pipeline(settings, chosen, config.revision(settings, Mode.ENFORCE), overrides=overrides)
-
-
-def decided(*overrides: Override, values: Sequence[bytes] = VIEWS, more: str = "", step: int = 5_000) -> list[Decision]:
-    """What is decided on the account, or what ends it."""
-    made = days.run_whole(flow_of(Overrides(overrides), more), list(values), step)
-    return [one for one in made if one.actor.key == ACCOUNT]
-
-
-def words(made: Sequence[Decision]) -> list[tuple[str, str]]:
-    """What the blocks topic is told: mode or status, and when, in event time from the start."""
-    told = []
-    for one in made:
-        if isinstance(one, Block):
-            how = one.mode.value if one.status is BlockStatus.ACTIVE else one.status.value
-            told.append((how, one.decided_at if one.status is BlockStatus.REVOKED else one.event_time))
-        elif isinstance(one, Lift):
-            told.append(("lift", format_time(one.until_us)))
-    return told
-
-
-def at(seconds: float) -> str:
-    """A moment from the start as records have it."""
-    return format_time(us(seconds))
 
 
 class TestSpared:
@@ -214,91 +171,3 @@ class TestOrdered:
         weaker = Overrides([override("block", ACCOUNT, 5, action="challenge")], at_once=True)
         flow.assessors[0].decider.overruling = Overruling(weaker)
         assert [one.actor.key for one in flow.assessors[0].overrule(us(61))] == [ACCOUNT]
-
-
-class TestLive:
-    """Overrides that are in force as they come, by the wall clock."""
-
-    def test_the_block_came_first(self) -> None:
-        """What was judged without heeding, as it had been sent before, is taken back then, and once only."""
-        overrides = Overrides([override("unblock", ACCOUNT)], at_once=True)
-        flow = flow_of(overrides)
-        assessor = flow.assessors[0]
-        assessor.heed(False)
-        made = days.run_whole(flow, list(VIEWS))
-        assert [one.status for one in days.blocks(made) if one.actor.key == ACCOUNT] == [BlockStatus.ACTIVE] * 2
-        assert assessor.overdue(us(70))
-        taken = assessor.overrule(us(70))
-        assert words(taken) == [("revoked", at(70))]
-        assert not assessor.overdue(us(70))
-        assert assessor.overrule(us(71)) == []
-
-    def test_one_more_comes(self) -> None:
-        """Another override makes nobody take back twice; one that has ended takes nothing back."""
-        overrides = Overrides(at_once=True)
-        flow = flow_of(overrides)
-        days.run_whole(flow, list(VIEWS))
-        assessor = flow.assessors[0]
-        assert assessor.overrule(us(60)) == []
-        overrides.take(ACCOUNT, override("unblock", ACCOUNT, 0, 61))
-        assert assessor.overrule(us(62)) == []
-        overrides.take(ACCOUNT, override("unblock", ACCOUNT, 0, 100))
-        assert len(assessor.overrule(us(63))) == 1
-        overrides.take("account:u2", override("unblock", "account:u2", 0, 100))
-        assert assessor.overrule(us(64)) == []
-
-    @pytest.mark.parametrize("ended_by", ["unblock", "end", "kill_switch", "block", "time"])
-    def test_an_order_that_is_ended_at_once(self, ended_by: str) -> None:
-        """What was said of it here may stand behind its end on the topic, and is taken back as whoever ended it did."""
-        overrides = Overrides(at_once=True)
-        flow = flow_of(overrides)
-        days.run_whole(flow, list(VIEWS))
-        order, assessor = override("block", ACCOUNT, 60), flow.assessors[0]
-        overrides.take(ACCOUNT, order)
-        (said,) = assessor.overrule(us(61))
-        assert isinstance(said, Block)
-        switch = override("kill_switch", EVERYTHING, 62, None)
-        word = {
-            "unblock": override("unblock", ACCOUNT, 62),
-            "kill_switch": switch,
-            "block": override("block", ACCOUNT, 62),
-        }
-        overrides.take(switch.key if ended_by == "kill_switch" else ACCOUNT, word.get(ended_by))
-        made = days.blocks(assessor.overrule(us(100_000 if ended_by == "time" else 63)))
-        if ended_by in ("block", "time"):
-            assert [one.status for one in made] == ([BlockStatus.ACTIVE] if ended_by == "block" else [])
-        else:
-            by = word.get(ended_by, order)
-            assert [(one.status, one.id) for one in made] == [
-                (BlockStatus.REVOKED, stable_id("revoke", said.id, by.id))
-            ]
-        overrides.take("account:u2", override("unblock", "account:u2"))
-        assert assessor.overrule(us(64)) == []
-
-    @pytest.mark.parametrize(("action", "times"), [(Action.BLOCK, 0), (Action.CHALLENGE, 1), (Action.THROTTLE, 1)])
-    def test_what_is_forgiven_is_the_block_alone(self, action: Action, times: int) -> None:
-        """A challenge that is taken back leaves the block of before in memory: it was none of it."""
-        overrides = Overrides(at_once=True)
-        flow = flow_of(overrides)
-        days.run_whole(flow, list(VIEWS))
-        assessor, actor = flow.assessors[0], Actor("account", "u1")
-        (slot,) = assessor.actors.find(actor)
-        assessor.decider._blocked[slot] = assessor.decider._blocked[slot]._replace(action=action)
-        overrides.take(ACCOUNT, override("unblock", ACCOUNT))
-        assert words(assessor.overrule(us(60))) == [("revoked", at(60))]
-        assert int(assessor.actors.columns["times_blocked"][slot]) == times
-
-    def test_an_order_is_said_again_by_who_knows_the_actor(self) -> None:
-        """Once: what was decided before the order was read may stand behind it on the topic."""
-        overrides = Overrides(at_once=True)
-        flow = flow_of(overrides)
-        days.run_whole(flow, list(VIEWS))
-        order, stranger = override("block", ACCOUNT, 60), override("block", "account:stranger", 60)
-        overrides.take(order.key, order)
-        overrides.take(stranger.key, stranger)
-        assessor = flow.assessors[0]
-        assert assessor.overrule(us(61)) == [block_of(order, assessor.revision)]
-        overrides.take("account:u2", override("unblock", "account:u2"))
-        assert assessor.overrule(us(62)) == []
-        standing = [one.actor.key for _, one in assessor.decider.state(assessor.actors.keys()).blocked]
-        assert ACCOUNT not in standing

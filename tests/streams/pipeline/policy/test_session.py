@@ -78,9 +78,14 @@ class TestNarrowest:
         assert blocked([(STOLEN, 10, 5), (STOLEN, 20, nats)], scripted=Spread) == [key]
 
     def test_an_account_that_may_be_shared_by_whom_nobody_knows(self) -> None:
-        """Neither session carries enough of it, and the account is its owner's: nobody is blocked."""
-        uses: list[Use] = [(OWN, 0, 3.1), (STOLEN, 0, 12.0)]
+        """Neither session carries two thirds of it, and the account is its owner's: nobody is blocked."""
+        uses: list[Use] = [(OWN, 0, 4.1), (STOLEN, 0, 12.0)]
         assert (blocked(uses), blocked(uses, scripted=Spread)) == (["account:a0"], [])
+
+    def test_a_thief_beside_the_owner(self) -> None:
+        """Where somebody else uses the account too, the session that carries two thirds of the evidence is enough."""
+        uses: list[Use] = [(OWN, 0, 3.9), (STOLEN, 0, 12.0)]
+        assert (blocked(uses), blocked(uses, scripted=Spread)) == (["account:a0"], ["session:a2"])
 
     @pytest.mark.parametrize(("away_s", "key"), [(RECENT_S, "session:a2"), (RECENT_S + 1, "account:a0")])
     def test_in_use(self, away_s: int, key: str) -> None:
@@ -169,7 +174,7 @@ def records() -> list[bytes]:
     """An owner who looks at one profile, and a thief who looks at every one after the other."""
     return [
         request_of(START_S, "friend", account="u1", session="own"),
-        *views(START_S + 60, 40, account="u1", session="stolen", first=100),
+        *views(START_S + 60, 40, account="u1", session="stolen", first=1_000),
         request_of(START_S + 200, "friend", account="u1", session="own"),
     ]
 
@@ -210,7 +215,7 @@ class TestWholeWay:
     @pytest.mark.parametrize("step", [1, 100])
     def test_lifted_before_the_next(self, step: int) -> None:
         """A session's block that has ended is lifted before its next one, however records are cut into batches."""
-        again = views(START_S + 1_500, 40, account="u1", session="stolen", first=200)
+        again = views(START_S + 1_500, 40, account="u1", session="stolen", first=2_000)
         made, _ = replayed([*records(), *again], step)
         of_session = [one for one in made if one.actor.key == "session:stolen" and not isinstance(one, Alert)]
         assert [isinstance(one, Lift) for one in of_session][:3] == [False, True, False]
@@ -222,7 +227,7 @@ class TestWholeWay:
         for n in range(24):
             start_s, account = START_S + 1_000 * n + 172_800 * (n // 8), f"u{n % 8}"
             values.append(request_of(start_s, "friend", account=account, session=f"own{n % 8}"))
-            values += views(start_s + 60, 40, account=account, session=f"stolen{n}", first=100 * n)
+            values += views(start_s + 60, 40, account=account, session=f"stolen{n}", first=1_000 + 100 * n)
         settings = config.parse(f"{TEXT}[mode]\nenforce_share = {share}\n")
         made = days.blocks(days.run_whole(days.pipeline(settings, only="id_walk"), values))
         assert len({block.actor.key for block in made}) == 24

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detectors.core.distinct import GRAIN
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
-from streams.pipeline.actors.store import Actors
+from streams.pipeline.actors.contacts import HORIZON_DAYS
+from streams.pipeline.actors.store import EXPOSED_MAX, Actors
 from streams.pipeline.rows import Rows
 from streams.pipeline.windows.aggregate import BEHIND_MAX, FILTER_BITS_MAX, Aggregates, aggregate
 from tests.detectors.core.sketching import Plain
@@ -22,7 +23,6 @@ SECOND_US: Final = 1_000_000
 DAY_S: Final = 86_400
 SCOPES: Final = (Scope.ACCOUNT, Scope.SESSION, Scope.IP, Scope.FINGERPRINT)
 PANES: Final = ((20, 3), (60, 10), (300, 12), (3_600, 24))
-HORIZON_S: Final = 14 * DAY_S
 
 
 class Sight(NamedTuple):
@@ -93,8 +93,8 @@ class Model:
 
     def _meets(self, sight: Sight) -> bool:
         """The filter of one member of a group, as whole numbers."""
-        bits, last_s = self._filters.get((sight.slot, sight.principal), (0, -HORIZON_S - 1))
-        bits = 0 if sight.at_s - last_s > HORIZON_S else bits
+        bits, last_s = self._filters.get((sight.slot, sight.principal), (0, sight.at_s))
+        bits = 0 if _day(sight.at_s) - _day(last_s) > HORIZON_DAYS else bits
         key = profile(sight.profile)
         wanted = 1 << (key >> 50 & 63) | 1 << (key >> 40 & 63)
         first = bits & wanted != wanted
@@ -111,7 +111,7 @@ class Model:
         key = (sight.profile, sight.principal)
         before = self._met[slot].get(key)
         self._met[slot][key] = self._head[slot] = at_s
-        first = before is None or at_s - before > HORIZON_S
+        first = before is None or _day(at_s) - _day(before) > HORIZON_DAYS
         self._exposed[slot] += first
         return first
 
@@ -119,6 +119,11 @@ class Model:
         head = self._head.get(slot, 0)
         times = [*self._met[slot].values(), *self._of_group[slot]]
         return [sum(head // pane - met // pane < panes for met in times) for pane, panes in PANES]
+
+
+def _day(at_s: int) -> int:
+    """The day of UTC in which a time lies."""
+    return (START_US // SECOND_US + at_s) // DAY_S
 
 
 def rows(sights: list[Sight]) -> Rows:
@@ -170,6 +175,11 @@ some = st.builds(
 @given(st.lists(some, max_size=80), st.integers(0, 80))
 def test_model(sights: list[Sight], cut: int) -> None:
     """Every aggregate at every sighting is what the model says, however the batch was cut."""
+    assert_as_the_model_says(sights, cut)
+
+
+def assert_as_the_model_says(sights: list[Sight], cut: int) -> None:
+    """Compare all aggregates of sightings, each with the pause before it, in two batches."""
     at_s, timed = 0, list[Sight]()
     for sight in sights:
         at_s += sight.at_s
@@ -177,6 +187,24 @@ def test_model(sights: list[Sight], cut: int) -> None:
     actors, model = actors_of(SCOPES), Model()
     found = [moved(actors, rows(part)) for part in (timed[:cut], timed[cut:])]
     assert [one for part in found for one in expectations(part)] == [model.see(sight) for sight in timed]
+
+
+busy = st.builds(
+    Sight,
+    st.integers(0, 2),
+    pause,
+    st.integers(0, 70),
+    st.integers(1, 2),
+    st.just(Kind.VIEW),
+    st.sampled_from([ACCOUNT, ACCOUNT, Flag.PRINCIPAL]),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(busy, min_size=60, max_size=200), st.integers(0, 200))
+def test_few_become_many(sights: list[Sight], cut: int) -> None:
+    """Where contacts become too many for a time each, nothing that is told shows it."""
+    assert_as_the_model_says(sights, cut)
 
 
 class TestBehind:
@@ -255,9 +283,9 @@ class TestGroups:
         assert found.exposed.tolist() == [1, 1]
         assert not found.answers.any()
 
-    @pytest.mark.parametrize(("away_s", "again"), [(HORIZON_S, False), (HORIZON_S + 1, True)])
+    @pytest.mark.parametrize(("away_s", "again"), [(HORIZON_DAYS * DAY_S, False), ((HORIZON_DAYS + 1) * DAY_S, True)])
     def test_forgets(self, away_s: int, again: bool) -> None:
-        """A member that was away for more than 14 days meets everything anew."""
+        """A member that was away for more than 14 days, and to the end of one, meets everything anew."""
         found = seen(SCOPES, rows([Sight(3, 0, 1, flags=0), Sight(3, away_s, 1, flags=0)]), 40)
         assert found.first.tolist() == [True, again]
 
@@ -294,6 +322,19 @@ class TestStatedErrors:
         assert not found.exact[-1]
         assert found.exact[200]
 
+    def test_nothing_wraps_around(self) -> None:
+        """An exposure ends at what its column holds, of a person and of a group."""
+        actors = actors_of(SCOPES)
+        actors.columns["exposed"][:] = EXPOSED_MAX - 1
+        sights = [
+            Sight(slot, n, n, flags=0, kind=kind)
+            for n in range(3)
+            for slot in (1, 2, 3)
+            for kind in (Kind.VIEW, Kind.SEARCH)
+        ]
+        found = moved(actors, rows(sights))
+        assert found.exposed.max() == found.exposed[-6:].min() == EXPOSED_MAX
+
     def test_a_forgotten_profile_counts_again(self) -> None:
         """After an overflow what gave way is new again: counts err upwards, never above what was asked for."""
         sights = [Sight(0, n, n % 1_000) for n in range(3_000)]
@@ -318,3 +359,14 @@ def test_room_grows_within_a_batch(count: int) -> None:
     assert found.profiles[-count:, 1].tolist() == [40] * count
     assert found.exposed[-count:].tolist() == [40] * count
     assert found.members[-count:].tolist() == [40] * count
+
+
+@pytest.mark.parametrize("late_s", [60, 7_000, 3 * 3_600, 3 * DAY_S])
+def test_late_behind_an_address(late_s: int) -> None:
+    """However late somebody comes, whoever stands behind an address stands there once, and is there still."""
+    at_s = (0, 0, -late_s, -late_s, 1, 2)
+    rows = rows_of(
+        [START_US + one * SECOND_US for one in at_s], slots=0, principals=[1, 2, 1, 3, 1, 3], flags=int(Flag.PRINCIPAL)
+    )
+    actors = actors_of([Scope.IP])
+    assert aggregate(actors, rows, actors.places(rows), 0).members.tolist() == [1, 2, 2, 3, 3, 3]

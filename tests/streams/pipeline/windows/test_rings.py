@@ -23,15 +23,17 @@ class Rings:
 
     def meet(self, profile: int, now: int) -> list[int]:
         """Meet a profile; the sums."""
-        before = self._met.get(profile)
+        # In the order in which they were met last.
+        after = list(reversed(self._met)).index(profile) if profile in self._met else -1
+        self._met.pop(profile, None)
         self._met[profile] = now
-        return self.meet_at_age(-1 if before is None else now - before, now)
+        return self.meet_after(after, now)
 
-    def meet_at_age(self, age: int, now: int) -> list[int]:
-        """Meet a profile of an age; the sums."""
+    def meet_after(self, after: int, now: int) -> list[int]:
+        """Meet a profile after which so many others were met, -1 for one that never was; the sums."""
         words, cells = self._words[0], self._words.view(np.uint16)[0]
         advance(words, cells, now)
-        count(words, cells, age)
+        count(words, cells, after)
         sums: list[int] = words[:4].tolist()
         return sums
 
@@ -75,13 +77,13 @@ def test_a_full_pane() -> None:
     """A pane holds 65,535; further profiles in it are not counted, and nothing wraps around."""
     rings = Rings()
     for _ in range(65_535):
-        rings.meet_at_age(-1, START)
-    assert rings.meet_at_age(-1, START) == [65_535] * 4
-    assert rings.meet_at_age(-1, START + 1)[0] == 65_536
+        rings.meet_after(-1, START)
+    assert rings.meet_after(-1, START) == [65_535] * 4
+    assert rings.meet_after(-1, START + 1)[0] == 65_536
 
 
 def test_time_does_not_go_back() -> None:
     """What comes late is counted in the newest pane; nothing is emptied for it."""
     rings = Rings()
     rings.meet(0, START + 200)
-    assert rings.meet_at_age(-1, START) == [2, 2, 2, 2]
+    assert rings.meet_after(-1, START) == [2, 2, 2, 2]
