@@ -4,11 +4,12 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -18,6 +19,7 @@ from deploy.kafka.cluster import Cluster
 from streams.settings import KafkaSettings
 
 Kind = Literal["embedded", "kafka"]
+KNOWN_S: Final = 30.0
 
 
 class Sent(NamedTuple):
@@ -55,8 +57,17 @@ class Broker:
         """Create a topic of a name nobody used; in ``configs`` write `_` for the dots of Kafka's names."""
         name = f"test-{uuid.uuid4().hex[:12]}"
         dotted = {key.replace("_", "."): value for key, value in configs.items()}
-        self.admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1, "configs": dotted}})
+        self.create(name, {"num_partitions": partitions, "replication_factor": 1, "configs": dotted})
         return name
+
+    def create(self, name: str, shape: Mapping[str, object]) -> None:
+        """Create a topic, and wait until whoever asks is told of it: the answer comes a moment earlier."""
+        self.admin.create_topics({name: shape})
+        until = time.monotonic() + KNOWN_S
+        while name not in self.admin.list_topics():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{name} was created and is not known after {KNOWN_S:.0f} s")
+            time.sleep(0.02)
 
     def producer(self, **settings: object) -> KafkaProducer:
         """A producer of raw bytes; the caller closes it."""

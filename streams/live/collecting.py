@@ -28,6 +28,7 @@ from streams.live.operating import OnKafka
 from streams.live.topics import partitions
 from streams.live.whole_topic import beginnings, records
 from streams.offline.collecting import (
+    DAY_US,
     Counter,
     Reach,
     by_actor,
@@ -44,7 +45,7 @@ MARGIN_US: Final = 3_600_000_000
 """How far a record's time may lie behind that of its event: clocks of shippers run ahead."""
 SETTLED_US: Final = 60_000_000
 """How long after its end a day's last events may come in: beyond the allowed lateness."""
-LATEST: Final = 1 << 62
+LATEST: Final = (1 << 62) // DAY_US * DAY_US
 
 
 @dataclass(slots=True)
@@ -59,7 +60,8 @@ class Words:
         words: list[Sightings | Progress] = [sightings, *sightings.others]
         for word in words:
             source = word.topic, word.partition
-            self.first_us.setdefault(source, word.watermark_us)
+            if word.watermark_us > 0:
+                self.first_us.setdefault(source, word.watermark_us)
             # One that is idle is told anew every hour, and has nothing older than that to come.
             reached = written_us if word.idle else word.watermark_us
             self.last_us[source] = max(self.last_us.get(source, 0), reached)
@@ -100,8 +102,13 @@ def _records(kafka: KafkaSettings, name: str, wanted: Collection[int], since_ms:
 
 
 def reach_of(words: Words, *, deleted: bool) -> Reach:
-    """What of the time is known whole; ``deleted`` when retention may have taken what lay before the first message."""
-    from_us = max(words.first_us.values(), default=LATEST) if deleted else 0
+    """What of the time is known whole; ``deleted`` when retention may have taken what lay before the first message.
+
+    Where it has not, the first message is the first that there ever was: of earlier days nothing is known either.
+    """
+    from_us = max(words.first_us.values(), default=LATEST)
+    if not deleted:
+        from_us = min(words.first_us.values(), default=LATEST) // DAY_US * DAY_US
     return Reach(from_us, min(words.last_us.values(), default=0) - SETTLED_US)
 
 

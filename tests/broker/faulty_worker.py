@@ -4,6 +4,7 @@
 moment.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from streams.pipeline.sightings import Sightings
 
 POISON = b"poison"
 
-observe, accept, send = Observer.observe, Assessor.accept, Sender.send
+observe, accept, begin = Observer.observe, Assessor.accept, Sender.begin
 
 
 def failing_observe(self: Observer, batch: Batch, since: Since | None = None) -> Observed:
@@ -38,17 +39,19 @@ def failing_accept(self: Assessor, sightings: Sightings) -> None:
     accept(self, sightings)
 
 
-async def send_and_die(self: Sender, records: Sequence[Outgoing]) -> None:
+async def begin_and_die(self: Sender, records: Sequence[Outgoing]) -> list[asyncio.Future[object]]:
     """Is killed when the broker has an alert, before anything is acknowledged."""
-    await send(self, records)
+    sent = await begin(self, records)
     if any(record.topic == topic.ALERTS.name for record in records):
+        await asyncio.gather(*sent)
         os.kill(os.getpid(), signal.SIGKILL)
+    return sent
 
 
 FAULTS = {
     "observe": (Observer, "observe", failing_observe),
     "assess": (Assessor, "accept", failing_accept),
-    "sent": (Sender, "send", send_and_die),
+    "sent": (Sender, "begin", begin_and_die),
 }
 
 if __name__ == "__main__":

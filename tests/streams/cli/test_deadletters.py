@@ -36,7 +36,7 @@ class Bin:
         self.config.write_text(f'[input]\ntopic = "{self.requests}"\n[kafka]\nprefix = "{self.prefix}"\n')
         self.topic = self.prefix + topic.DEAD_LETTERS.name
         shape = {"num_partitions": 2, "replication_factor": 1}
-        broker.admin.create_topics({self.topic: shape})
+        broker.create(self.topic, shape)
 
     def put(
         self,

@@ -57,7 +57,14 @@ def test_without_a_word_nothing_is_known(deleted: bool) -> None:
     """An empty topic says nothing of any day."""
     found = reach_of(Words(), deleted=deleted)
     assert found.to_us < 0
-    assert found.from_us == (LATEST if deleted else 0)
+    assert found.from_us == LATEST
+
+
+def test_of_days_before_the_first_message_nothing_is_known() -> None:
+    """Though nothing was deleted: perhaps nobody looked yet. Of the day that it is in, what is there is all there was."""
+    day_s = 86_400
+    found = reach_of(words((message(0), 400), (message(3 * day_s + 5), 500)), deleted=False)
+    assert found.from_us == 3 * day_s * S
 
 
 def test_homes_are_where_observe_sends() -> None:
