@@ -61,7 +61,7 @@ def test_without_a_word_nothing_is_known(deleted: bool) -> None:
 
 
 def test_of_days_before_the_first_message_nothing_is_known() -> None:
-    """Though nothing was deleted: perhaps nobody looked yet. Of the day that it is in, what is there is all there was."""
+    """Though nothing was deleted: perhaps nobody looked yet. Of its own day, what is there is all there was."""
     day_s = 86_400
     found = reach_of(words((message(0), 400), (message(3 * day_s + 5), 500)), deleted=False)
     assert found.from_us == 3 * day_s * S
