@@ -56,7 +56,7 @@ def on_actor(name: str, epilog: str) -> Callable[[Callable[Concatenate[Asked, P]
 
     def made(function: Callable[Concatenate[Asked, P], None]) -> click.Command:
         def packed(*args: P.args, **given: P.kwargs) -> None:
-            function(Asked(**{key: given.pop(key) for key in Asked._fields}), *args, **given)  # type: ignore[arg-type]  # click converts
+            function(Asked(**{key: given.pop(key) for key in Asked._fields}), *args, **given)  # type: ignore[arg-type]  # click has made each of its type
 
         whole: Callable[..., None] = functools.update_wrapper(packed, function)
         whole = for_option(required=True)(word_options(place_options(config_option(json_option(whole)))))

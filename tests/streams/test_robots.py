@@ -51,7 +51,7 @@ def list_of(*ranges: str, made: str = "2026-11-20T10:00:00.000000") -> str:
 
 def bot(path: Path, **more: object) -> Bot:
     """A robot with such a file."""
-    return Bot(**{  # type: ignore[arg-type]
+    return Bot(**{  # type: ignore[arg-type]  # tests give any field
         "name": "googlebot", "owner": "seo", "reason": "search", "expires": date(2027, 1, 31), "list_file": str(path),
         **more,
     })  # fmt: skip

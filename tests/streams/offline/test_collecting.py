@@ -54,7 +54,7 @@ def test_a_search_is_one_request_with_many_profiles() -> None:
     """What it disclosed counts; one that disclosed nothing is empty; a page is no request for profiles."""
     counter = Counter(["account:crm"])
     search = {"account": "crm", "url__path": "/search/people", "url__query": "q=li"}
-    values = [request_of(START_S, "", **search, weir__targets=["a", "b", "c"]), request_of(START_S + 1, "", **search)]  # type: ignore[arg-type]
+    values = [request_of(START_S, "", **search, weir__targets=["a", "b", "c"]), request_of(START_S + 1, "", **search)]  # type: ignore[arg-type]  # fields of several types
     values.append(request_of(START_S + 2, "", account="crm", url__path="/about"))
     counter.take(observed(values))
     found = counter.of("account:crm", DAY)

@@ -74,7 +74,7 @@ print(before, njit(lambda x: x + 2)(1), given == there, there > 10_000, left < t
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gives nothing back")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is given back on Linux alone")
 def test_the_compiler_goes_on_without_what_was_given_back() -> None:
     """Its code leaves memory, and is read again when something is compiled."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=120)
