@@ -10,6 +10,7 @@ With ``--against`` the worker of another checkout takes turns with this one, so 
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     add("--seconds", type=float, default=30.0, help="for how long (default: 30)")
     add("--runs", type=int, default=1, help="of each worker (default: 1)")
     add("--partitions", type=int, default=8, help="of the topics (default: 8)")
+    add("--workers", type=int, default=1, help="processes that share the partitions (default: 1)")
     add("--against", type=Path, help="another checkout, whose worker takes turns with this one")
     add("--bootstrap", help="a broker to use, instead of starting one")
     given = parser.parse_args(arguments)
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
         for root in roots * given.runs:
             place = Place.make(bootstrap, given.partitions, directory, IDLE_AFTER_MS)
             traffic = Traffic("logged in", VISITORS)
-            found.append((str(root), asyncio.run(measured(place, traffic, given.rate, given.seconds, root))))
+            found.append((str(root), asyncio.run(measured(place, traffic, given, root))))
             console.print(_table(found[-1:]))
     about = {**facts(), "partitions": given.partitions}
     FILE.parent.mkdir(exist_ok=True)
@@ -84,10 +86,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def measured(place: Place, traffic: Traffic, events_per_s: int, seconds: float, root: Path) -> Latency:
+async def measured(place: Place, traffic: Traffic, given: argparse.Namespace, root: Path) -> Latency:
     """`measure` on topics of its own, which go afterwards."""
     try:
-        return await measure(place, traffic, events_per_s, seconds, root)
+        return await measure(place, traffic, given.rate, given.seconds, root, given.workers)
     finally:
         await place.remove()
 
@@ -103,9 +105,12 @@ def _table(found: Sequence[tuple[str, Latency]]) -> Table:
     return table
 
 
-async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: float, root: Path = ROOT) -> Latency:
-    """Feed the worker of ``root`` at a steady rate and watch its blocks, for ``seconds`` after it has settled."""
-    worker = Worker(place.config, root=root)
+async def measure(
+    place: Place, traffic: Traffic, events_per_s: int, seconds: float, root: Path = ROOT, workers: int = 1
+) -> Latency:
+    """Feed workers of ``root`` at a steady rate and watch their blocks, for ``seconds`` after they have settled."""
+    crew = [Worker(place.config, root=root) for _ in range(workers)]
+    worker = crew[0]
     try:
         async with producer(place.bootstrap) as sink, _reading(place) as blocks:
             feeder = Feeder(sink, place, traffic, events_per_s)
@@ -113,7 +118,8 @@ async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: fl
             await feeder.wake(worker)
             watcher = Watcher(blocks, time.time_ns() // 1000 + int(SETTLE_S * 1e6))
             watching = asyncio.create_task(watcher.watch())
-            with worker.timed(0) as run:
+            with contextlib.ExitStack() as stack:
+                runs = [stack.enter_context(one.timed(0)) for one in crew]
                 per_s = await feeder.feed(SETTLE_S + seconds)
             load = os.getloadavg()[0]
             await asyncio.sleep(DRAIN_S)
@@ -121,14 +127,18 @@ async def measure(place: Place, traffic: Traffic, events_per_s: int, seconds: fl
                 if task.done():
                     task.result()
                 task.cancel()
-        worker.check()
+        for one in crew:
+            one.check()
     finally:
-        worker.stop()
+        for one in crew:
+            one.stop()
     settings, seen = place.settings, watcher.seen
     lateness_us = settings.input.allowed_lateness_ms * 1000
     took = steps(settings.kafka, place.named(topic.ACTIVITY), lateness_us, place.partitions, seen)
     waits_ms = [one.seen_ms - one.event_ms for one in seen]
-    return latency(waits_ms, per_s, run.cpu_s / run.wall_s, load, dict(zip(STEPS, took, strict=False)))
+    return latency(
+        waits_ms, per_s, sum(run.cpu_s / run.wall_s for run in runs), load, dict(zip(STEPS, took, strict=False))
+    )
 
 
 def _reading(place: Place) -> AIOKafkaConsumer:

@@ -18,6 +18,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from detectors.core.compiled import compiled
 from detectors.core.hashing import xxh64
 from schemas.errors import CheckpointError
 
@@ -48,9 +49,7 @@ def pack(header: Header, columns: Sequence[tuple[str, NDArray[Any]]]) -> bytes:
     """A blob; ``header.columns`` follow from ``columns``."""
     header.columns = [(name, spelt(column), len(column)) for name, column in columns]
     head = msgspec.msgpack.encode(header)
-    body = zstandard.ZstdCompressor(level=LEVEL).compress(
-        b"".join([_SIZE.pack(len(head)), head, *(_by_byte(column) for _, column in columns)])
-    )
+    body = zstandard.ZstdCompressor(level=LEVEL).compress(_laid_out(head, [column for _, column in columns]).data)
     return _HEAD.pack(_MAGIC, VERSION, _checksum(body)) + body
 
 
@@ -111,10 +110,29 @@ def read_spelt(text: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(text[at:]), tuple(int(number) for number in text[:at].split("x") if number)
 
 
-def _by_byte(column: NDArray[Any]) -> bytes:
+def _laid_out(head: bytes, columns: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
+    sizes = [column.nbytes for column in columns]
+    begin = _SIZE.size + len(head)
+    out = np.empty(begin + sum(sizes), np.uint8)
+    out[:begin] = np.frombuffer(_SIZE.pack(len(head)) + head, np.uint8)
+    for column, size in zip(columns, sizes, strict=True):
+        _by_byte(column, out[begin : begin + size])
+        begin += size
+    return out
+
+
+def _by_byte(column: NDArray[Any], out: NDArray[np.uint8]) -> None:
     plain = column.astype(column.dtype.newbyteorder("<"), copy=False)
     octets = np.ascontiguousarray(plain).view(np.uint8).reshape(-1, column.dtype.itemsize)
-    return octets.T.tobytes()
+    _turn(octets, out.reshape(octets.shape[1], octets.shape[0]))
+
+
+@compiled
+def _turn(octets: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Beside other threads: numpy would hold the interpreter's lock."""
+    for k in range(octets.shape[1]):
+        for i in range(octets.shape[0]):
+            out[k, i] = octets[i, k]
 
 
 def _from_bytes(raw: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -1,12 +1,14 @@
 """Some actors, and members within groups, copied out of their partition: everything known of them, by key."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.core.compiled import compiled
 from schemas.errors import CheckpointError
 from streams.pipeline.actors.contacts import Met
 from streams.pipeline.actors.memory import Copied
@@ -19,6 +21,7 @@ from streams.pipeline.checkpoint.layout import PLACED, columns_of, is_slots, tab
 Places = NDArray[np.int64]
 MEMORIES = ("contacts", "members")
 """Names of `Part.memories`."""
+M = TypeVar("M", Met, Copied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,75 @@ class Part:
             self.pair_keys[pairs],
             self.sleeping[sleeping],
             self.sleepers[sleeping],
-            {name: column[of_table[name.partition(".")[0]]] for name, column in self.columns.items()},
+            {name: picked(column, of_table[name.partition(".")[0]]) for name, column in self.columns.items()},
         )
+
+    def cut(self, bounds: Iterable[tuple[slice, slice, slice]]) -> Iterator["Part"]:
+        """Stretches of actors, pairs and sleepers each; views of this part."""
+        texts, contacts, members = (_ends(each) for each in (self.lengths(), *self._sizes()))
+        ranks = [_ends(self.placed[:, k]) for k in range(len(PLACED))]
+        for actors, pairs, sleeping in bounds:
+            of_table = {"all": actors, "pairs": pairs}
+            of_table |= {name: _within(ends, actors) for name, ends in zip(PLACED, ranks, strict=True)}
+            yield Part(
+                self.keys[actors],
+                self.placed[actors],
+                self.texts[_within(texts, actors)],
+                (_stretch(self.memories[0], actors, contacts), _stretch(self.memories[1], actors, members)),
+                self.pair_keys[pairs],
+                self.sleeping[sleeping],
+                self.sleepers[sleeping],
+                {name: column[of_table[name.partition(".")[0]]] for name, column in self.columns.items()},
+            )
+
+    def _sizes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Entries of each actor in `memories`."""
+        contacts, members = self.memories
+        return contacts.used.astype(np.int64), members.sizes()
+
+
+def _ends(sizes: NDArray[Any]) -> NDArray[np.int64]:
+    """Where each of some spans begins, and where the last one ends."""
+    ends = np.zeros(sizes.size + 1, np.int64)
+    np.cumsum(sizes, out=ends[1:])
+    return ends
+
+
+def _within(ends: NDArray[np.int64], actors: slice) -> slice:
+    return slice(int(ends[actors.start]), int(ends[actors.stop]))
+
+
+def _stretch(memory: M, actors: slice, ends: NDArray[np.int64]) -> M:
+    fields = {name: values[actors] for name, values in memory._asdict().items()}
+    return memory._replace(**fields | {"entries": memory.entries[_within(ends, actors)]})
+
+
+def picked(column: Column, places: Places) -> Column:
+    """``column[places]``, while other threads go on: numpy would hold the interpreter's lock.
+
+    Raises:
+        IndexError: one of ``places`` is none of the column.
+    """
+    width = column.dtype.itemsize * math.prod(column.shape[1:])
+    out = np.empty((places.size, *column.shape[1:]), column.dtype)
+    if not _pick(_octets(column, width), places, _octets(out, width)):
+        raise IndexError(f"a place beyond the {len(column)} of a column")
+    return out
+
+
+def _octets(column: Column, width: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(column).view(np.uint8).reshape(len(column), width)
+
+
+@compiled
+def _pick(octets: NDArray[np.uint8], places: Places, out: NDArray[np.uint8]) -> bool:
+    for i in range(places.size):
+        at = places[i]
+        if not 0 <= at < octets.shape[0]:
+            return False
+        for k in range(octets.shape[1]):
+            out[i, k] = octets[at, k]
+    return True
 
 
 def copy(actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: Places | None) -> Part:

@@ -173,9 +173,9 @@ def _split(part: Part, labels: Sequence[NDArray[np.int64]], wanted: Sequence[int
         (np.searchsorted(each[order], wanted), np.searchsorted(each[order], wanted, side="right"))
         for each, order in zip(labels, orders, strict=True)
     ]
-    for k in range(len(wanted)):
-        actors, pairs, sleeping = (order[low[k] : high[k]] for order, (low, high) in zip(orders, bounds, strict=True))
-        yield part.pick(actors, pairs, sleeping)
+    whole = part.pick(*orders)
+    stretches = zip(*([slice(*one) for one in zip(*both, strict=True)] for both in bounds), strict=True)
+    return whole.cut(stretches)
 
 
 def _chunks(recent: Part | None) -> int:
