@@ -37,7 +37,7 @@ def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.in
     """Event time in us of each event, as `parse_time_us` reads it; sets the fault of those that have none."""
     time_us = np.empty(len(records), np.int64)
     form, bits = events.time_form, events.time_bits
-    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), Field.TIME, time_us)
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), int(Field.TIME), time_us)
     for row in np.flatnonzero(time_us == _ODD).tolist():
         time_us[row] = _parse(records[row].time)
     _fault(events, time_us == _NONE, Fault.TIME)
@@ -69,7 +69,7 @@ def read_created(
     """
     created_us = np.empty(len(records), np.int64)
     form, bits = events.created_form, events.created_bits
-    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), Field.CREATED, created_us)
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), int(Field.CREATED), created_us)
     said = (events.size[:, Field.CREATED] != ABSENT) | (form != TimeForm.TEXT)
     for row in np.flatnonzero(said & (created_us == _ODD)).tolist():
         created_us[row] = _parse(records[row].created_at or "")
