@@ -7,7 +7,7 @@ password is no better after eight seconds, and whoever runs Weir should read wha
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
@@ -29,13 +29,15 @@ ALERTS: Final = {"certificate unknown": "it has expired, or is of an authority t
 """What Java means by some of TLS's alerts."""
 
 
-def refusal(kafka: KafkaSettings) -> str | None:
+def refusal(kafka: KafkaSettings, known: Mapping[str, Any] | None = None) -> str | None:
     """What each address has against Weir, in words; None when one lets it in or none can be reached.
+
+    ``known`` are what `for_aiokafka` gave before: the credentials of then are tried, not those of now.
 
     Raises:
         ConfigError: a file of the credentials is not what it should be.
     """
-    arguments = for_aiokafka(kafka)
+    arguments = dict(for_aiokafka(kafka) if known is None else known)
     reasons = set[str]()
     # A thread of its own has no event loop yet, whoever calls.
     with ThreadPoolExecutor(1) as thread:

@@ -16,6 +16,7 @@ from streams.config_file import Loaded
 from streams.live.app import build
 from streams.live.connection import warn_if_open
 from streams.live.listening import Listening
+from streams.live.lockout import end_when_locked_out
 from streams.live.refused import refused
 from streams.live.reloading import at_hangup
 from streams.live.transport import explain_with
@@ -48,6 +49,7 @@ def run(settings: Settings, stages: Collection[str], log_level: str, loaded: Loa
     with opened(settings.metrics.listen) as at:
         warn_if_open(settings.kafka)
         explain_with(partial(refused, settings=settings, stages=stages))
+        end_when_locked_out(settings.kafka)
         app, measuring, reloading = build(settings, stages, loaded=loaded)
         at_hangup(reloading)
         services = [] if at is None else [Listening(Monitor(measuring.metrics, measuring, reloading.reload), at)]

@@ -47,15 +47,23 @@ def scratch() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
-async def write(producer: AIOKafkaProducer, topic: str, parts: Sequence[Sequence[bytes]]) -> None:
-    """Write the values of each partition, in large record batches, and wait until the broker has them."""
+async def write(
+    producer: AIOKafkaProducer,
+    topic: str,
+    parts: Sequence[Sequence[bytes]],
+    time_ms: Callable[[bytes], int | None] = lambda _: None,
+) -> None:
+    """Write the values of each partition, in large record batches, and wait until the broker has them.
+
+    The records' times are as ``time_ms`` says, or that of writing.
+    """
     sent = []
     for partition, values in enumerate(parts):
         if not values:
             continue
         builder = producer.create_batch()
         for value in values:
-            while builder.append(key=None, value=value, timestamp=None) is None:
+            while builder.append(key=None, value=value, timestamp=time_ms(value)) is None:
                 sent.append(await producer.send_batch(builder, topic, partition=partition))
                 builder = producer.create_batch()
         sent.append(await producer.send_batch(builder, topic, partition=partition))
@@ -159,6 +167,10 @@ class Worker:
         wall, cpu = time.perf_counter(), self.cpu_s()
         yield run
         run.wall_s, run.cpu_s = time.perf_counter() - wall, self.cpu_s() - cpu
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it one."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it as the kernel would."""

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tests.bench import backlog, checkpoints, recovery, report
+from tests.bench import apart, backlog, checkpoints, recovery, report
 from tests.bench.bench import SETTINGS
 from tests.bench.measure import Latency, Results, Run, latency
 from tests.bench.stages import Stages
@@ -100,6 +100,12 @@ def test_backlog(who: str) -> None:
     assert times == sorted(times)
     accounts = {one["user.id"] for one in read}
     assert len(accounts) == 1 if who == "one account" else len(accounts) > 900
+
+
+def test_records_of_a_backlog_have_the_times_of_their_events() -> None:
+    """To the millisecond: else nothing could keep partitions together by them."""
+    (event,) = backlog.values_of("everybody", 1_795_993_849_366_000, 0, 1, 1)
+    assert apart.time_ms(event) == 1_795_993_849_366
 
 
 def test_checkpoints() -> None:

@@ -1,9 +1,11 @@
 """A user who is removed, or given another password, under a running worker, on a Kafka that asks for one.
 
 Kafka lets connections stand that it has let in; who was removed is refused at the next one, so brokers are restarted.
+A worker that is refused ends; one that meets nobody waits.
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ from kafka.admin import ScramMechanism, UserScramCredentialDeletion, UserScramCr
 from schemas import topic
 from streams.live import topics
 from streams.live.access import ROLES, rules
+from streams.live.lockout import PAUSE_S, TRIES
 from tests.broker.installation import Installation, Worker
 from tests.broker.secure import MECHANISMS, PASSWORD, SecureKafka, running_secure_kafka
 from tests.broker.site import Site, start
@@ -89,9 +92,15 @@ def see(weir: Installation, first: int) -> None:
     weir.broker.send(weir.requests, [Sent(each) for each in seen])
 
 
-def is_refused(worker: Worker) -> bool:
-    """The worker says why it gets no further."""
-    return "SaslAuthenticationFailed" in worker.output()
+def assert_locked_out(weir: Installation, worker: Worker) -> None:
+    """The worker ends with what a start would say, in one line, and with the status of that."""
+    weir.wait(lambda: worker.process.poll() is not None, "the end of a worker that is locked out")
+    critical = [line for line in worker.output().splitlines() if "CRITICAL" in line]
+    assert len(critical) == 1
+    assert f"user {ROLE} was not let in: " in critical[0]
+    assert worker.process.returncode == 2
+    assert "Traceback" not in worker.output()
+    assert PASSWORD not in worker.output()
 
 
 def assert_whole(weir: Installation) -> None:
@@ -102,29 +111,40 @@ def assert_whole(weir: Installation) -> None:
     assert weir.read(weir.own(topic.DEAD_LETTERS)) == []
 
 
-def test_a_user_removed(site: Site, running: dict[str, Worker]) -> None:
-    """The worker says that it is not let in, waits, and goes on once the user is there again."""
+def test_a_user_removed(site: Site, running: dict[str, Worker], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker ends and says why; the next one goes on once the user is there again."""
     for name in MECHANISMS[:2]:
         site.kafka.admin.alter_user_scram_credentials([UserScramCredentialDeletion(ROLE, mechanism(name))])
     restart(site)
     see(site.installation, HALF)
-    site.installation.wait(lambda: is_refused(running[ROLE]), "a refusal")
+    assert_locked_out(site.installation, running[ROLE])
     site.kafka.add_user(ROLE)
+    running[ROLE] = start(site, ROLE, monkeypatch)
     assert_whole(site.installation)
-    assert PASSWORD not in running[ROLE].output()
     assert [worker.stop() for worker in running.values()] == [0, 0]
 
 
 def test_another_password(site: Site, running: dict[str, Worker], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker says that it is not let in, and ends when asked to; with the new password the next one goes on."""
+    """The worker, which has the old one, ends though its file has the new one; with that the next one goes on."""
     for name in MECHANISMS[:2]:
         site.kafka.admin.alter_user_scram_credentials([UserScramCredentialUpsertion(ROLE, mechanism(name), OTHER)])
+    (site.files / "password").write_text(f"{OTHER}\n")
     restart(site)
     see(site.installation, HALF)
-    site.installation.wait(lambda: is_refused(running[ROLE]), "a refusal")
-    running[ROLE].process.terminate()
-    running[ROLE].process.wait(timeout=90)
-    (site.files / "password").write_text(f"{OTHER}\n")
+    assert_locked_out(site.installation, running[ROLE])
     running[ROLE] = start(site, ROLE, monkeypatch)
+    assert_whole(site.installation)
+    assert [worker.stop() for worker in running.values()] == [0, 0]
+
+
+def test_a_broker_that_is_away_locks_nobody_out(site: Site, running: dict[str, Worker]) -> None:
+    """For much longer than it takes to find out: workers wait, and go on."""
+    site.kafka.admin.close()
+    site.installation.broker.close()
+    site.kafka.cluster.stop()
+    time.sleep(2 * TRIES * PAUSE_S)
+    site.kafka.cluster.start()
+    site.kafka.admin = KafkaAdminClient(bootstrap_servers=site.kafka.addresses["PLAINTEXT"])
+    see(site.installation, HALF)
     assert_whole(site.installation)
     assert [worker.stop() for worker in running.values()] == [0, 0]

@@ -23,7 +23,7 @@ from streams.offline.replay import replay
 from streams.offline.simulate import PRESETS, simulate, write
 from streams.offline.simulate import Plan as Day
 from tests.broker.installation import PARTITIONS, Installation, Received, Record, content
-from tests.brokers import Broker
+from tests.brokers import KNOWN_S, Broker
 from tests.faults.fault import NEXT_S, Site, strike
 from tests.faults.feeding import Feeding
 from tests.faults.state import differing_actors
@@ -146,7 +146,16 @@ def _compact_soon(weir: Installation) -> None:
     """Have checkpoints compacted while they are written and read, which else begins after hours."""
     soon = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
     resource = ConfigResource(ConfigResourceType.TOPIC, weir.own(topic.STATE), soon)
-    weir.broker.admin.alter_configs([resource])
+    until = time.monotonic() + KNOWN_S
+    while True:
+        try:
+            weir.broker.admin.alter_configs([resource])
+        except ValueError:  # kafka-python's word where the node that it asks has not heard of the topic yet
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _disturb(site: Site, plan: Plan, events: list[bytes], hurt: Hurt) -> Iterator[str]:

@@ -4,7 +4,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Final, cast
 
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
@@ -12,7 +13,7 @@ from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.live.transport.alignment import Alignment
+from streams.live.transport.aligning import Aligning, Committed
 from streams.live.transport.options import FetchOptions, TopicOptions
 from streams.live.transport.records import BatchRecords
 from streams.pipeline.batch import Batch
@@ -24,12 +25,12 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's fetcher, whose buffered results of batch topics are taken a batch at a time."""
 
     def __init__(self, consumer: AIOKafkaConsumer, topics: Mapping[str, TopicOptions], options: FetchOptions) -> None:
-        """``topics`` may grow while the fetcher runs. Starts a task in the running loop."""
+        """``topics`` may grow while the fetcher runs. Starts tasks in the running loop."""
         self._topics = topics
         self._options = options
         self._awake = False
         self._seeks = 0
-        self._alignments: dict[str, Alignment[TopicPartition]] = {}
+        self.aligning: Final = Aligning(topics)
         super().__init__(
             consumer._client,
             consumer._subscription,
@@ -44,6 +45,28 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             isolation_level=options.isolation,
             client_rack=consumer._client_rack,
         )
+
+        def ask(partitions: list[TopicPartition]) -> Coroutine[None, None, Committed]:
+            return cast(Coroutine[None, None, Committed], consumer._coordinator.fetch_committed_offsets(partitions))
+
+        self._looking = asyncio.create_task(self.aligning.run(self._foreign, ask, self.wake))
+
+    async def close(self) -> None:
+        """Fetch nothing more."""
+        self._looking.cancel()
+        await asyncio.wait([self._looking])
+        await super().close()
+
+    def _foreign(self) -> Collection[TopicPartition]:
+        """Partitions of aligned topics that other members of the group own; none while that is not settled."""
+        subscription = self._subscriptions.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or self._subscriptions.reassignment_in_progress:
+            return ()
+        topics = {tp.topic for tp in assignment.tps if self.aligning.is_aligned(tp)}
+        known = ((topic, self._client.cluster.partitions_for_topic(topic) or ()) for topic in topics)
+        every = {TopicPartition(topic, number) for topic, numbers in known for number in numbers}
+        return every.difference(assignment.tps)
 
     async def _proc_fetch_request(self, assignment: Assignment, node_id: int, request: FetchRequest) -> bool:
         woken: bool = await super()._proc_fetch_request(assignment, node_id, request)
@@ -86,7 +109,7 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     def begin_seek(self, seeks: int) -> None:
         """Let no `take` that was called before the seek numbered ``seeks`` take anything that is read after it."""
         self._seeks = seeks
-        self._alignments.clear()
+        self.aligning.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -118,12 +141,12 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         records_left, bytes_left = self._options.batch_records, self._options.batch_bytes
         behind = self._behind(partitions)
         for tp in list(self._records):
-            if tp not in partitions or left.get(tp.topic, 0) <= 0 or self._is_ahead(tp, behind):
+            if tp not in partitions or left.get(tp.topic, 0) <= 0 or not self.aligning.may_take(tp, behind):
                 continue
             batch = self._take(tp)
             if batch is None:
                 continue
-            self._note_taken(tp, batch)
+            self.aligning.took(tp, batch)
             taken[tp] = [batch]
             left[tp.topic] -= 1
             records_left -= len(batch)
@@ -134,7 +157,7 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
 
     def _behind(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
         """Partitions of aligned topics that have more to read, here or on the broker."""
-        aligned = [tp for tp in partitions if (options := self._topics.get(tp.topic)) is not None and options.aligned]
+        aligned = filter(self.aligning.is_aligned, partitions)
         return [tp for tp in aligned if tp in self._records or self._has_more(tp)]
 
     def _has_more(self, tp: TopicPartition) -> bool:
@@ -145,16 +168,6 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
             return state is not None
         end: int = state.highwater if state.lso is None else state.lso
         return bool(state.position < end)
-
-    def _is_ahead(self, tp: TopicPartition, behind: Collection[TopicPartition]) -> bool:
-        alignment = self._alignments.get(tp.topic)
-        return alignment is not None and not alignment.may_take(
-            tp, [other for other in behind if other.topic == tp.topic]
-        )
-
-    def _note_taken(self, tp: TopicPartition, batch: Batch) -> None:
-        if self._topics[tp.topic].aligned:
-            self._alignments.setdefault(tp.topic, Alignment()).took(tp, batch)
 
     def _take(self, tp: TopicPartition) -> Batch | None:
         result = self._records[tp]

@@ -14,13 +14,13 @@ VERSIONS: Final = {"aiokafka": "0.14.0", "faust-streaming": "0.15.3"}
 
 NAMES: Final = """
 aiokafka.consumer.consumer    AIOKafkaConsumer :_client :_subscription :_fetcher :_closed :_coordinator
-aiokafka.consumer.group_coordinator GroupCoordinator .check_errors()
+aiokafka.consumer.group_coordinator GroupCoordinator .check_errors() .fetch_committed_offsets(partitions)
 aiokafka.consumer.group_coordinator NoGroupCoordinator .check_errors()
 aiokafka.consumer.consumer    AIOKafkaConsumer :_check_crcs :_consumer_timeout :_retry_backoff_ms :_auto_offset_reset
 aiokafka.consumer.consumer    AIOKafkaConsumer :_client_rack
 aiokafka.consumer.fetcher     Fetcher ._proc_fetch_request(assignment,node_id,request)
 aiokafka.consumer.fetcher     Fetcher .fetched_records(partitions,timeout,max_records) .close() ._notify(future)
-aiokafka.consumer.fetcher     Fetcher ._create_fetch_waiter()
+aiokafka.consumer.fetcher     Fetcher ._create_fetch_waiter() :_client
 aiokafka.consumer.fetcher     Fetcher :_records :_subscriptions :_closed :_fetch_waiters :_wait_consume_future
 aiokafka.consumer.fetcher     FetchResult .has_more() .check_assignment(tp) ._update_position() :_partition_records
 aiokafka.consumer.fetcher     FetchError .check_raise()
@@ -28,7 +28,7 @@ aiokafka.consumer.fetcher     PartitionRecords ._consume_aborted_up_to(batch_off
 aiokafka.consumer.fetcher     PartitionRecords :_tp :_records :_aborted_transactions :_aborted_producers :_check_crcs
 aiokafka.consumer.fetcher     PartitionRecords :_isolation_level :next_fetch_offset :_records_iterator
 aiokafka.consumer.subscription_state SubscriptionState .fetch_context() .reassignment_in_progress .subscription
-aiokafka.consumer.subscription_state Assignment .state_value(tp)
+aiokafka.consumer.subscription_state Assignment .state_value(tp) .tps
 aiokafka.consumer.subscription_state TopicPartitionState :lso :highwater .has_valid_position .position
 aiokafka.record.memory_records MemoryRecords .has_next .next_batch
 aiokafka.record.default_records DefaultRecordBatch .base_offset .next_offset .producer_id .is_control_batch

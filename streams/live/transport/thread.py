@@ -57,12 +57,19 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.tp_last_committed_at.update(dict.fromkeys(ours, time.monotonic()))
         try:
             with explained("committing"):
-                await consumer.commit({ensure_aiokafka_TP(tp): OffsetAndMetadata(offsets[tp], "") for tp in ours})
+                words = {tp: self._word(consumer, tp, offsets[tp]) for tp in ours}
+                await consumer.commit(
+                    {ensure_aiokafka_TP(tp): OffsetAndMetadata(offsets[tp], words[tp]) for tp in ours}
+                )
         except Exception as error:  # noqa: BLE001 - a commit that fails must not be taken for one that was made
             if not (isinstance(error, CommitFailedError) and "already rebalanced" in str(error)):
                 await self.crash(error)
             return False
         return True
+
+    def _word(self, consumer: AIOKafkaConsumer, tp: TP, offset: int) -> str:
+        fetcher = consumer._fetcher
+        return fetcher.aligning.word(tp, offset, self.end(tp)) if isinstance(fetcher, BatchFetcher) else ""
 
     async def begin_seek(self, seeks: int) -> None:
         """See `BatchFetcher.begin_seek`. Called from the main loop."""
