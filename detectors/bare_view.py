@@ -36,6 +36,7 @@ from detectors.core.columns import AGENTS, US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.sighting import Kind
 
 Share = Annotated[float, msgspec.Meta(ge=0.1, lt=1.0)]
@@ -103,6 +104,7 @@ def _judge(
     n = slot.size
     sums, since, count, lesson = np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, -1, np.int64)
     for i in range(n):
+        prefetch(slot[min(i + AHEAD, n - 1)], (ring, seen_us, touched, waiting_agent, total, since_us, bare))
         s = slot[i]
         if s < 0:
             continue

@@ -127,7 +127,7 @@ class Canary(Detector[Config]):
             out, about = _meet(
                 columns.principal_slot,
                 columns.time_us,
-                columns.own & (columns.kind != Kind.TOUCH) & (columns.kind != Kind.QUERY),
+                columns.own & (columns.kind != Kind.TOUCH.value) & (columns.kind != Kind.QUERY.value),
                 columns.first,
                 columns.profile,
                 np.isin(columns.profile, decoys),

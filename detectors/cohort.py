@@ -368,7 +368,7 @@ def _prior(
     """
     out = np.zeros(len(columns))
     if suspects.size:
-        rows = np.flatnonzero(columns.own & columns.first & (columns.kind == Kind.VIEW))
+        rows = np.flatnonzero(columns.own & columns.first & (columns.kind == Kind.VIEW.value))
         keys = columns.principal[rows]
         known = _among(keys, suspects) | _among(certainly(keys), suspects)
         out[rows] = np.where(known, suspected[rows], 0.0)

@@ -5,9 +5,11 @@ People do not work from three networks by turns: a person who roams between home
 stays, and two devices at once alternate between two places for hours. So the two networks used last within an hour are
 known; a request from another one is a *hop*. Three sums of log-likelihood ratios, floored and decaying, are added:
 
-* across: hops between networks, more so to a country that neither of the two lies in, less so back to a third one
-  of the same hour, since some people have three devices; requests from the two last addresses speak against. No honest
-  trait explains it, so it has no cap. Time makes a hop ordinary: an hour after the last request it says nothing.
+* across: hops between networks, more so to a country that neither of the two lies in, and to a network that the
+  account is not remembered to have used before, less so back to a third one of the same hour, since some people have
+  three devices; requests from the two last addresses speak against. No honest trait explains it, so it has no cap.
+  Who roams does so between home, office, carrier and VPN, which are remembered; a thief's addresses are all new. Time
+  makes a hop ordinary: ten minutes after the last request it says nothing.
 * within: another address of a known network, against how often it changes there for honest people. Carriers change it
   for them, some with every connection: a trait.
 * novel: an address and network not among the last four places, however long ago.
@@ -16,8 +18,9 @@ Beside it stand limits that an operator can read, in addresses, networks and cou
 whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, and many
 addresses of a single network are no ground for a block.
 
-Blind spots: rotation that stays five requests at each place; two places by turns; addresses of one network, below the
-limit. Without an ASN in the stream each address counts as a network, so carriers' changes weigh in full.
+Blind spots: rotation that stays five requests at each place, or that leaves ten minutes between requests; two places by
+turns; addresses of one network, below the limit. Without an ASN in the stream each address counts as a network, so
+carriers' changes weigh in full.
 
 Source: DETECTION's channels, tried on simulated days; AWS's tiers of 2, 5 and 8 addresses and 1, 2 and 3 networks or
 countries within five minutes; Page 1954; Wald 1945.
@@ -34,6 +37,7 @@ from detectors.core.columns import US, Columns, Span
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.actor import Scope
 from schemas.sighting import Kind
 
@@ -42,6 +46,9 @@ FOUR: Final = 4
 """Places that a new one is compared with."""
 KNOWN_S: Final = 3600
 """A place is known for an hour after its last use."""
+MOVED_S: Final = 600
+"""After so long the next request comes from anywhere: of simulated people's 1 in 100 from another network within two
+minutes, 3 from two to five, 22 from five to ten, 40 from then on."""
 WINDOW_S: Final = 300
 AGE_MAX_S: Final = 65_535
 NO_ASN: Final = 128
@@ -56,6 +63,11 @@ ACROSS: Final = 0.03
 THIRD: Final = 0.25
 """Shares of honest requests, right after the last one, that come from another network in another country, from another
 network, and from the third network of the hour again."""
+FAR_NEW: Final = 0.002
+ACROSS_NEW: Final = 0.005
+"""Likewise from a network that is not remembered, where one is from before the hour: of simulated people 1 request in
+500 comes from another network within five minutes of the last, remembered ones among them, and 1 in 14,000 from
+another country."""
 WITHIN: Final = 0.3
 """Share that comes from a third address of a known network, until it is learned by network."""
 WITHIN_WEIGHT: Final = 50.0
@@ -88,8 +100,9 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
 @compiled
 def _honest_hop(share: float, gap_s: float) -> float:
-    """Share of honest requests that hop, by the time since the last one; that of a shared credential after an hour."""
-    return share + (HOP - share) * min(gap_s / KNOWN_S, 1.0)
+    """Share of honest requests that hop, by the time since the last one: that of a thief's after `MOVED_S`."""
+    moved = max(gap_s / KNOWN_S, (gap_s / MOVED_S) ** 2)
+    return share + (HOP - share) * min(moved, 1.0)
 
 
 @compiled
@@ -101,6 +114,20 @@ def _grow_old(age_s: NDArray[np.uint16], address: NDArray[np.uint16], elapsed_s:
             age_s[j] = min(age_s[j] + elapsed_s, AGE_MAX_S)
             least = min(least, age_s[j])
     return least
+
+
+@compiled
+def _unheard_of(
+    address: NDArray[np.uint16], network: NDArray[np.uint8], age_s: NDArray[np.uint16], here: np.int64
+) -> bool:
+    """Whether no place that is remembered, however old, lies in the network ``here``, and one is from before."""
+    before = False
+    for j in range(PLACES):
+        if address[j] != 0:
+            if network[j] == here:
+                return False
+            before = before or age_s[j] >= KNOWN_S
+    return before
 
 
 @compiled
@@ -127,6 +154,8 @@ def _hop_share(
         second = network[j] if first else 0
         first = first or network[j]
         far = far and country[j] != 0 and country[j] != here[2]
+    if _unheard_of(address, network, age_s, here[1]):
+        return FAR_NEW if far else ACROSS_NEW
     return FAR if far else ACROSS
 
 
@@ -217,6 +246,8 @@ def _spread(
     sums, numbers = np.zeros((slot.size, 2)), np.zeros((slot.size, 4), np.int64)
     lessons = np.full(slot.size, -1, np.int64)
     for i in range(slot.size):
+        later = slot[min(i + AHEAD, slot.size - 1)]
+        prefetch(later, (address, network, country, age_s, at_s, since_s, across, capped))
         if not counts[i]:
             continue
         s, here, t = slot[i], tags[i], time_s[i]
@@ -248,6 +279,10 @@ def _spread(
         numbers[i, 2] = _distinct(network[s], age_s[s], NO_ASN)
         numbers[i, 3] = _distinct(country[s], age_s[s], 256)
     return sums, numbers, lessons
+
+
+_REQUEST: Final = np.isin(np.arange(256), [Kind.VIEW, Kind.LOOKUP, Kind.QUERY, Kind.TOUCH])
+"""By kind: rows of which a request has one."""
 
 
 def _tags(columns: Columns) -> NDArray[np.int64]:
@@ -282,7 +317,7 @@ class CredentialSpread(Detector[Config]):
     """By network tag: requests from a known address, and from a changed one, of a network in use."""
     control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
-        "a rotation that stays five requests or more at each place",
+        "a rotation that stays five requests or more at each place, or leaves ten minutes between requests",
         "two places by turns, as two devices of one person are used",
         "addresses of one network below the limit, as carriers change them",
         "without an ASN in the stream a carrier's changes weigh in full",
@@ -290,8 +325,8 @@ class CredentialSpread(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: the sum or a count within five minutes as a share of its limit, whichever is larger."""
-        one = (columns.scope == Scope.ACCOUNT) | (columns.scope == Scope.SESSION)
-        request = np.isin(columns.kind, (Kind.VIEW, Kind.LOOKUP, Kind.QUERY, Kind.TOUCH))
+        one = (columns.scope == Scope.ACCOUNT.value) | (columns.scope == Scope.SESSION.value)
+        request = _REQUEST[columns.kind]
         counts = columns.own & one & request & (columns.address > 0)
         learned = model.counts(f"{self.name}.changes", self.lessons["changes"]).reshape(-1, 2)
         seen, changed = learned.sum(axis=1), learned[:, 1]

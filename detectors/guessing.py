@@ -147,8 +147,8 @@ class Guessing(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: the floored sum as a share of the limit."""
-        missed = (columns.flags & Flag.MISS) != 0
-        counts = columns.asked & (columns.kind == Kind.VIEW) & (columns.first | missed)
+        missed = (columns.flags & Flag.MISS.value) != 0
+        counts = columns.asked & (columns.kind == Kind.VIEW.value) & (columns.first | missed)
         place = (columns.profile & np.uint64(PLACES - 1)).astype(np.int64)
         out, about, which = _add_up(
             columns.principal_slot,

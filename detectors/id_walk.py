@@ -38,6 +38,7 @@ from detectors.core.columns import NO_NUMBER, US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, Ratio, State
 from detectors.core.model import Model
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.sighting import Flag, Kind
 
 NEAR: Final = 16
@@ -147,6 +148,7 @@ def _walk(
     out = np.zeros((3, slot.size), np.float64)
     about = np.zeros((4, slot.size), np.int64)
     for i in range(slot.size):
+        prefetch(slot[min(i + AHEAD, slot.size - 1)], (held, known, total, at_us, since_us, steps, ons, profiles))
         if group[i] < 0:
             continue
         s = slot[i]
@@ -226,9 +228,9 @@ class IdWalk(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: the floored sum as a share of the limit."""
-        missed = (columns.flags & Flag.MISS) != 0
+        missed = (columns.flags & Flag.MISS.value) != 0
         new = columns.asked & (columns.first | missed)
-        viewed, numbered = columns.kind == Kind.VIEW, columns.number > NO_NUMBER
+        viewed, numbered = columns.kind == Kind.VIEW.value, columns.number > NO_NUMBER
         ratios, ripe = self.reckon(self.ratios, model)
         kinds = [new & viewed & numbered, new & ~viewed & numbered, new & viewed & (columns.number < NO_NUMBER)]
         group = np.select(kinds, [VIEWED, LOOKED_UP, HANDLE], -1).astype(np.int64)

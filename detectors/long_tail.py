@@ -123,7 +123,7 @@ class LongTail(Detector[Config]):
 
     def _searching(self, columns: Columns) -> NDArray[np.bool_]:
         tiers = [index for index, tier in enumerate(columns.tiers) if tier in self.config.searching_tiers]
-        found: NDArray[np.bool_] = np.isin(columns.tier, tiers) & ((columns.flags & Flag.LOGGED_IN) != 0)
+        found: NDArray[np.bool_] = np.isin(columns.tier, tiers) & ((columns.flags & Flag.LOGGED_IN.value) != 0)
         return found
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:

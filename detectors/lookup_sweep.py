@@ -293,9 +293,9 @@ def _ratios(counts: NDArray[np.float64], sweep: float) -> NDArray[np.float64]:
 def _roles(columns: Columns) -> NDArray[np.uint8]:
     """What each row is to this detector: [n]."""
     role = np.zeros(len(columns), np.uint8)
-    query = columns.kind == Kind.QUERY
-    role[columns.kind == Kind.VIEW] = OPENED
-    role[columns.kind == Kind.LOOKUP] = LOOKED_UP
+    query = columns.kind == Kind.QUERY.value
+    role[columns.kind == Kind.VIEW.value] = OPENED
+    role[columns.kind == Kind.LOOKUP.value] = LOOKED_UP
     role[query] = np.where(columns.number[query] == NO_NUMBER, LISTED_ONE, SEARCHED_FOR)
     return np.where(columns.own, role, 0).astype(np.uint8)
 
@@ -339,7 +339,7 @@ class LookupSweep(Detector[Config]):
             np.clip(columns.time_us // US, 1, 2**32 - 1),
             role,
             np.where(role == SEARCHED_FOR, text, columns.number),
-            (columns.flags & Flag.MISS) != 0,
+            (columns.flags & Flag.MISS.value) != 0,
             (columns.profile % np.uint64(251)).astype(np.int64) + 1,
             np.where(role > LOOKED_UP, columns.shown, 0).astype(np.uint16),
             classes_of(columns),

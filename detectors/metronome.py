@@ -35,6 +35,7 @@ from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.sighting import Flag
 
 GAPS: Final = 16
@@ -146,6 +147,7 @@ def _pace(
     spread = np.zeros(slot.size)
     since_us = time_us.copy()
     for i in range(slot.size):
+        prefetch(slot[min(i + AHEAD, slot.size - 1)], (begun_us, last_us, contacts, whole, gaps))
         if not counts[i]:
             continue
         s = slot[i]
@@ -199,7 +201,7 @@ class Metronome(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: evidence for a regular pace as a share of the limit."""
-        counts = columns.asked & columns.first & ((columns.flags & Flag.MISS) == 0)
+        counts = columns.asked & columns.first & ((columns.flags & Flag.MISS.value) == 0)
         held, mean_s, spread, since_us = _pace(
             columns.principal_slot,
             columns.time_us,

@@ -133,7 +133,7 @@ def _ages_s(columns: Columns) -> NDArray[np.int64]:
     """Age of each row's young account in seconds, -1 where it is not young, of unknown age, or made in the future."""
     created_s = columns.created_s.astype(np.int64)
     age_s = columns.time_us // US - created_s
-    young = (columns.scope == Scope.ACCOUNT) & (created_s > 0) & (age_s >= 0) & (age_s < YOUNG_S)
+    young = (columns.scope == Scope.ACCOUNT.value) & (created_s > 0) & (age_s >= 0) & (age_s < YOUNG_S)
     return np.where(young, age_s, -1)
 
 

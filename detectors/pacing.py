@@ -160,7 +160,7 @@ class Pacing(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level zero; the sum of what pauses and hours say goes into the sum over all detectors."""
-        viewed = columns.own & (columns.kind == Kind.VIEW) & ((columns.flags & Flag.MISS) == 0)
+        viewed = columns.own & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
         gap_us, active, began = _habits(
             columns.principal_slot,
             columns.time_us,

@@ -204,14 +204,16 @@ class PeerOutlier(Detector[Config]):
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Nats: what is stated at 8, 16, 32, ... contacts. No level: to be odd is a trait."""
         kept: dict[str, Any] = dict(state)
-        viewed = columns.own & columns.answers & (columns.kind == Kind.VIEW) & ((columns.flags & Flag.MISS) == 0)
+        viewed = (
+            columns.own & columns.answers & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
+        )
         contact = columns.viewed_first() & viewed
         bins, milestone = _observe(
             columns.principal_slot,
             columns.time_us,
             viewed,
             contact,
-            columns.own & (columns.kind == Kind.QUERY),
+            columns.own & (columns.kind == Kind.QUERY.value),
             columns.popularity <= RARE,
             *(kept[name] for name in ("seen_us", "contact_us", "counts", "hours", "log_gaps")),
         )

@@ -91,7 +91,7 @@ class RevisitDeficit(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level zero; the sum of what new and known profiles say goes into the sum over all detectors."""
-        seen = columns.own & (columns.kind == Kind.VIEW) & ((columns.flags & Flag.MISS) == 0)
+        seen = columns.own & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
         before = _views_before(columns.principal_slot, seen, cast("NDArray[np.uint8]", state["views"]))
         counts = before > 0
         place = 2 * np.searchsorted(VIEWS, before, side="right") + ~columns.first

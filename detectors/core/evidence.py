@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import State
+from detectors.core.prefetch import AHEAD, prefetch
 
 SUM_COLUMNS: Final[Mapping[str, str]] = {"sum": "f8", "at_us": "i8", "since_us": "i8", "contacts": "u4"}
 """State of a principal whose evidence `add_up` adds up."""
@@ -58,6 +59,7 @@ def floored_sum(
     since = np.zeros(slot.size, np.int64)
     count = np.zeros(slot.size, np.int64)
     for i in range(slot.size):
+        prefetch(slot[min(i + AHEAD, slot.size - 1)], (total, at_us, since_us, contacts))
         if not counts[i]:
             continue
         s = slot[i]

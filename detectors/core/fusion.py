@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from detectors.core.compiled import in_place
 from detectors.core.model import PEAK_STEP, PEAKS
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.mode import Mode
 
 MODES: Final = (Mode.SHADOW, Mode.ALERT, Mode.ENFORCE)
@@ -131,6 +132,8 @@ def _fuse(
 ) -> None:
     detectors = caps.size
     for i in range(principal.size):
+        later = principal[min(i + AHEAD, principal.size - 1)]
+        prefetch(later, (sums, whole, fused_us, peak_day, peak, rise_us, rise_exposed, rise_sightings))
         p = principal[i]
         if p < 0:
             continue

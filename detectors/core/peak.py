@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import US
 from detectors.core.compiled import compiled
+from detectors.core.prefetch import AHEAD, prefetch
 
 PLACES: Final = 80
 """Places of a table of peaks: one a count up to 16, then four an octave, up to a million."""
@@ -107,6 +108,7 @@ def windows(
     count = np.zeros((slot.size, spans), np.int64)
     told = np.full((slot.size, spans), -1, np.int64)
     for i in range(slot.size):
+        prefetch(slot[min(i + AHEAD, slot.size - 1)], (panes, at_us, day, peak, peak_of))
         if not tells[i]:
             continue
         s = slot[i]

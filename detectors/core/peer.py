@@ -20,4 +20,4 @@ each."""
 def classes_of(columns: Columns) -> NDArray[np.int64]:
     """Class of each row's actor, in [0, 8): [n]. Tiers may share one; an operator has a handful of them."""
     tiers = np.array([(crc32(tier.encode()) >> SHIFT) % VISITORS for tier in columns.tiers], np.int64)
-    return np.where(columns.scope == Scope.ACCOUNT, tiers[columns.tier], VISITORS)
+    return np.where(columns.scope == Scope.ACCOUNT.value, tiers[columns.tier], VISITORS)

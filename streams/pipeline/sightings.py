@@ -211,7 +211,7 @@ def _is_sound(sightings: Sightings) -> bool:
         and _below(sightings.actor, len(ends))
         and _below(sightings.offset, sightings.hi - sightings.start)
         and _below(sightings.tier, len(sightings.tiers))
-        and int(np.count_nonzero(sightings.flags & Flag.PRINCIPAL)) == len(sightings.number)
+        and int(np.count_nonzero(sightings.flags & Flag.PRINCIPAL.value)) == len(sightings.number)
         and _is_cut(ends, sightings.actor_text)
         and _is_cut(member_ends, sightings.member_text)
     )

@@ -17,6 +17,8 @@ Place = tuple[int, int, int]
 HOME, CARRIER, OFFICE, ABROAD = (1, 10, 1), (2, 20, 1), (3, 30, 1), (4, 40, 2)
 HOP: Final = float(np.log(0.5 / 0.03))
 FAR: Final = float(np.log(0.5 / 0.01))
+HOP_NEW: Final = float(np.log(0.5 / 0.005))
+FAR_NEW: Final = float(np.log(0.5 / 0.002))
 
 
 def judge_of(config: Config | None = None) -> Judge:
@@ -30,6 +32,18 @@ def judged(places: list[Place], every_s: float = 10.0, config: Config | None = N
     at_s = [n * every_s for n in range(len(places))]
     columns = columns_of(at_s, address=list(address), asn=list(asn), country=list(country), **given)
     return judge_of(config).judge(columns)
+
+
+def among(at_s: list[float], places: list[Place]) -> Evidence:
+    """Evidence at requests of one account at these moments."""
+    address, asn, country = zip(*places, strict=True)
+    return judge_of().judge(columns_of(at_s, address=list(address), asn=list(asn), country=list(country)))
+
+
+def at(before: list[Place], later_s: float, places: list[Place]) -> Evidence:
+    """Requests from some places, so far apart, and later from others at once."""
+    at_s = [later_s * n for n in range(len(before))] + [later_s * len(before)] * len(places)
+    return among(at_s, before + places)
 
 
 def networks(count: int, rows: int, country: int = 1) -> list[Place]:
@@ -61,9 +75,45 @@ class TestHops:
         assert float(same.numbers["across"][1]) == pytest.approx(HOP, rel=1e-6)
         assert float(other.numbers["across"][1]) == pytest.approx(FAR, rel=1e-6)
 
-    @pytest.mark.parametrize(("gap_s", "counts"), [(3599, True), (3600, False)])
-    def test_an_hour_later(self, gap_s: int, counts: bool) -> None:
-        """An hour after the last request another place says nothing."""
+    @pytest.mark.parametrize(
+        ("before", "place", "worth"),
+        [
+            ([HOME], OFFICE, HOP_NEW),
+            ([HOME], ABROAD, FAR_NEW),
+            ([OFFICE, HOME], OFFICE, HOP),
+            ([(9, 30, 1), HOME], OFFICE, HOP),
+            ([ABROAD, HOME], ABROAD, FAR),
+        ],
+    )
+    def test_remembered_network(self, before: list[Place], place: Place, worth: float) -> None:
+        """A network that the account used two hours ago, by whatever address, weighs less than one never heard of."""
+        found = at(before, 7200.0, [CARRIER, place])
+        assert float(found.numbers["across"][-1]) == pytest.approx(worth, rel=1e-6)
+
+    @pytest.mark.parametrize(("later_s", "worth"), [(3599.0, HOP), (3600.0, HOP_NEW)])
+    def test_nothing_from_before(self, later_s: float, worth: float) -> None:
+        """Who was first seen within the hour has no places that a network could be unheard of beside."""
+        found = at([HOME], later_s, [CARRIER, OFFICE])
+        assert float(found.numbers["across"][-1]) == pytest.approx(worth, rel=1e-2)
+
+    def test_who_roams_between_remembered_networks(self) -> None:
+        """Home, carrier, office and VPN within an hour, some requests at each, as every day: no alert."""
+        day = [HOME] * 4 + [CARRIER] * 3 + [OFFICE] * 4 + [ABROAD] * 3 + [HOME] * 3
+        places = [place for _ in range(5) for place in day]
+        at_s = [n % len(day) * 60.0 + n // len(day) * 86_400.0 for n in range(len(places))]
+        assert among(at_s, places).level.max() < 1
+
+    def test_who_looks_in_from_everywhere(self) -> None:
+        """One or two views every quarter of an hour, at home, under way, in the office, abroad, for three days."""
+        place = [HOME, CARRIER, OFFICE, ABROAD, CARRIER, HOME, OFFICE]
+        at_s = [(n // 2) * 900.0 + n % 2 * 5.0 for n in range(576)]
+        found = among(at_s, [place[n // 2 % 7] for n in range(576)])
+        assert float(found.numbers["across"].max()) == 0
+        assert float(found.numbers["nats"].max()) <= 5
+
+    @pytest.mark.parametrize(("gap_s", "counts"), [(599, True), (600, False)])
+    def test_ten_minutes_later(self, gap_s: int, counts: bool) -> None:
+        """Ten minutes after the last request another place says nothing."""
         assert bool(judged([HOME, ABROAD], gap_s).numbers["across"][1] > 0) == counts
 
     def test_carrier(self) -> None:

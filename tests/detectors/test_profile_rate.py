@@ -12,7 +12,7 @@ from detectors.core.contract import Evidence
 from detectors.core.model import Model, empty
 from detectors.core.peak import PLACES, place_of
 from detectors.core.peer import CLASSES, classes_of
-from detectors.profile_rate import Config, ProfileRate
+from detectors.profile_rate import Config, Limits, ProfileRate
 from schemas.actor import Scope
 from schemas.sighting import Kind
 from streams.pipeline.assess.outcome import Evaluation
@@ -166,6 +166,60 @@ class TestWindows:
         times = [(0, "a"), (0, "b"), (30, "a"), (65, "c"), (95, "d")]
         values = [request_of(START_S + at_s, profile, account="u1") for at_s, profile in times]
         assert [round(level * 10) for level in levels(values, text=only)] == [1, 2, 2, 2, 2]
+
+
+class TestNewViews:
+    """Profiles viewed for the first time within ten minutes."""
+
+    ONLY: Final = "[detectors.profile_rate.account]\nnew_views = 8"
+
+    def test_both_sides(self) -> None:
+        """The eighth speaks, the seventh does not; it is told as what it is."""
+        evaluation, evidence, rows = judged(views(START_S, 8, 60.0, account="u1"), text=self.ONLY)
+        assert [float(evidence.level[row]) for row in rows] == [n / 8 for n in range(1, 9)]
+        why = evaluation.judged[0].explain(evaluation.columns, rows[-1])
+        assert why.evidence == {"window": "new_views", "profiles": 8, "limit": 8}
+        assert why.reason == "8 new profiles within ten minutes; the limit is 8"
+        assert evidence.since_us[rows[-1]] == evaluation.columns.time_us[rows[-1]] - 600_000_000
+
+    def test_the_fullest_speaks(self) -> None:
+        """Of this limit and a window's, whichever is nearer to being passed."""
+        text = f"{self.ONLY}\nminute = {{}}"
+        for minute, window in ((7, "minute"), (8, "minute"), (9, "new_views")):
+            evaluation, _, rows = judged(views(START_S, 6, 1.0, account="u1"), text=text.format(minute))
+            assert evaluation.judged[0].explain(evaluation.columns, rows[-1]).evidence["window"] == window
+
+    @pytest.mark.parametrize(("later_s", "left"), [(500.0, 8), (600.0, 1)])
+    def test_old_ones_leave(self, later_s: float, left: int) -> None:
+        """After ten minutes, and an eighth of them earlier at most."""
+        after = request_of(START_S + later_s, "new", account="u1")
+        assert levels([*views(START_S, 7, 0.1, account="u1"), after], text=self.ONLY)[-1] == left / 8
+
+    def test_what_is_met_again_does_not_count(self) -> None:
+        """However often."""
+        again = [request_of(START_S + n, f"p{n % 3}", account="u1") for n in range(30)]
+        assert max(levels(again, text=self.ONLY)) == 3 / 8
+
+    @pytest.mark.parametrize("given", [{"kind": Kind.LOOKUP}, {"scope": Scope.IP}, {"first": [False] * 80}])
+    def test_what_does_not_count(self, given: dict[str, Any]) -> None:
+        """Numbers of an address book, an address, which has no such limit, and what was met before."""
+        config = Config(account=Limits(new_views=40), ip=Limits())
+        for what, level in (({}, 2.0), (given, 0.0)):
+            columns = columns_of([2.0 * n for n in range(80)], **what)
+            found = Judge(ProfileRate(config)).judge(columns)  # type: ignore[arg-type]  # a detector of one configuration
+            assert found.level.max() == level
+
+    def test_by_default(self) -> None:
+        """Seventy-five are a finding and ninety-four a block, at a pace that no window minds."""
+        evaluation, evidence, rows = judged(views(START_S, 94, 3.0, account="u1"), text="")
+        found = [float(evidence.level[row]) for row in rows]
+        assert [level >= 1 for level in found] == [n >= 75 for n in range(1, 95)]
+        assert [evaluation.judged[0].blocks(row) for row in rows] == [False] * 93 + [True]
+
+    def test_a_tier_with_limits_of_its_own(self) -> None:
+        """Has those and no others."""
+        text = "[detectors.profile_rate.tiers.recruiter]\nminute = 60"
+        assert max(levels(views(START_S, 94, 3.0, account="u1", tier="recruiter"), text=text)) < 1
 
 
 def test_defaults_leave_the_heaviest_reader_alone() -> None:

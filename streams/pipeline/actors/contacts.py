@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import in_place
+from streams.pipeline.actors.slotted import Slotted
 from streams.pipeline.actors.texts import pick_spans
 from streams.pipeline.observe.text import signed
 
@@ -297,7 +298,7 @@ class Met(NamedTuple):
         return Met(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-class Contacts:
+class Contacts(Slotted[Blocks]):
     """Blocks of all slots, with room that grows by a sixteenth at a time."""
 
     def __init__(self) -> None:
@@ -305,20 +306,6 @@ class Contacts:
         first = np.array([1, 0], np.int64)
         heads, overflowed = np.zeros((0, 2), np.int32), np.zeros(0, np.bool_)
         self.blocks = Blocks(np.zeros(GRAIN, np.uint16), np.zeros(_CLASSES, np.int64), first, heads, overflowed)
-
-    def grow_slots(self, slots: int) -> None:
-        """Make room for ``slots`` actors."""
-        head, overflowed = np.zeros((slots, 2), np.int32), np.zeros(slots, np.bool_)
-        head[: len(self.blocks.head)] = self.blocks.head
-        overflowed[: len(self.blocks.head)] = self.blocks.overflowed
-        self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
-
-    def keep(self, slots: NDArray[np.int64], capacity: int) -> None:
-        """Keep the contacts of ``slots``, which stand in their order from 0 on; make room for ``capacity`` actors."""
-        head, overflowed = self.blocks.head[slots], self.blocks.overflowed[slots]
-        self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
-        self.grow_slots(capacity)
-        self.grow_needed()
 
     def clear(self, slots: NDArray[np.int64]) -> None:
         """Let ``slots`` have met nobody."""
@@ -341,11 +328,6 @@ class Contacts:
         _put(self.blocks, slots, met.used, met.few, met.entries)
         self.blocks.overflowed[slots] = met.overflowed
 
-    @property
-    def wanting(self) -> bool:
-        """`meet` asked for more room."""
-        return bool(self.blocks.room[1])
-
     def grow_needed(self, more: int = 0) -> None:
         """Make room for what `meet` found wanting, and for ``more`` places; what actors grew out of is given up.
 
@@ -357,8 +339,3 @@ class Contacts:
         old.room[:] = _gather(old, entries), 0
         old.free[:] = 0
         self.blocks = old._replace(entries=entries)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(array.nbytes for array in self.blocks)

@@ -11,12 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
+from detectors.core.prefetch import AHEAD, prefetch
 
 NO_KEY: Final = np.uint64(0)
 _LEAST: Final = 1024
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _HALF: Final = np.uint64(32)
 _ONE: Final = np.uint64(1)
+
+
+@compiled
+def _place(key: np.uint64, size: np.uint64) -> np.uint64:
+    """Where a key is looked for first."""
+    return (key * _SPREAD >> _HALF) * size >> _HALF
 
 
 @compiled
@@ -31,8 +38,9 @@ def _find_or_add(
     """Go on from ``start``; how far it came before the table was too full, and keys that there are then."""
     size, most = np.uint64(keys.size), 4 * keys.size // 5
     for i in range(start, wanted.size):
+        prefetch(_place(wanted[min(i + AHEAD, wanted.size - 1)], size), (keys, slots))
         key = wanted[i]
-        at = (key * _SPREAD >> _HALF) * size >> _HALF
+        at = _place(key, size)
         while keys[at] != NO_KEY and keys[at] != key:
             at += _ONE
             if at == size:
@@ -55,7 +63,7 @@ def _rebuild(
     for i in range(old.size):
         if old[i] == NO_KEY:
             continue
-        at = (old[i] * _SPREAD >> _HALF) * size >> _HALF
+        at = _place(old[i], size)
         while keys[at] != NO_KEY:
             at += _ONE
             if at == size:

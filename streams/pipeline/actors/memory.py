@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import in_place
+from streams.pipeline.actors.slotted import Slotted
 from streams.pipeline.actors.texts import pick_spans
 from streams.pipeline.observe.text import signed
 
@@ -264,7 +265,7 @@ class Copied(NamedTuple):
         return Copied(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-class Memory:
+class Memory(Slotted[Blocks]):
     """Blocks of all slots, with room that grows by an eighth at a time."""
 
     def __init__(self) -> None:
@@ -272,20 +273,6 @@ class Memory:
         first = np.array([1, 0], np.int64)
         heads, overflowed = np.zeros((0, 2), np.int32), np.zeros(0, np.bool_)
         self.blocks = Blocks(np.zeros(GRAIN, np.uint32), np.zeros(len(SIZES), np.int64), first, heads, overflowed)
-
-    def grow_slots(self, slots: int) -> None:
-        """Make room for ``slots`` actors."""
-        head, overflowed = np.zeros((slots, 2), np.int32), np.zeros(slots, np.bool_)
-        head[: len(self.blocks.head)] = self.blocks.head
-        overflowed[: len(self.blocks.head)] = self.blocks.overflowed
-        self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
-
-    def keep(self, slots: NDArray[np.int64], capacity: int) -> None:
-        """Keep the blocks of ``slots``, which stand in their order from 0 on; make room for ``capacity`` actors."""
-        head, overflowed = self.blocks.head[slots], self.blocks.overflowed[slots]
-        self.blocks = self.blocks._replace(head=head, overflowed=overflowed)
-        self.grow_slots(capacity)
-        self.grow_needed()
 
     def clear(self, slots: NDArray[np.int64]) -> None:
         """Let ``slots`` remember nothing."""
@@ -316,11 +303,6 @@ class Memory:
         self.blocks.free[:] = 0
         self.blocks = self.blocks._replace(entries=entries)
 
-    @property
-    def wanting(self) -> bool:
-        """`recall` asked for more blocks."""
-        return bool(self.blocks.room[1])
-
     def grow_needed(self) -> None:
         """Make room for the block that `recall` found wanting, and for more; what actors grew out of is given up.
 
@@ -334,8 +316,3 @@ class Memory:
         old.room[:] = _gather(old, entries), 0
         old.free[:] = 0
         self.blocks = old._replace(entries=entries)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return sum(array.nbytes for array in self.blocks)

@@ -114,6 +114,8 @@ class Assessor:
         self._regime, self._settings = regime, regime.settings
         self._detectors = self._timeline.of_stateful(regime)
         self._limits: tuple[Model, int, Limits] | None = None
+        ceilings = regime.settings.mode.ceiling, regime.settings.fusion.until_fitted
+        self._most = [sum(mode.rank <= most.rank for mode in MODES) - 1 for most in ceilings]
         caps = [cap_of(*each) for each in self._detectors]
         self._fusion = Fusion(
             caps,
@@ -331,7 +333,7 @@ class Assessor:
             answers=known.answers,
             first=known.first,
             profiles=known.profiles,
-            popularity=model.popularity.bins_of(rows.profile, known.first & (rows.kind == Kind.VIEW)),
+            popularity=model.popularity.bins_of(rows.profile, known.first & (rows.kind == Kind.VIEW.value)),
             profile=rows.profile,
             number=rows.number,
             shown=rows.shown,
@@ -351,7 +353,7 @@ class Assessor:
             own.columns.principal_slot,
             own.columns.time_us,
             known.exposed[own.rows],
-            own.columns.kind != Kind.TOUCH,
+            own.columns.kind != Kind.TOUCH.value,
             [one.of_own(one.said.nats, own) for one in judged],
             [one.of_own(one.said.moved, own) for one in judged],
             self.actors.principals.columns,
@@ -361,10 +363,7 @@ class Assessor:
             self._limits = model, len(self.tiers), Limits.of(settings, model, self.tiers)
         limits = self._limits[2]
         places = limits.places(own.columns)
-        ceiling, until_fitted = (
-            sum(mode.rank <= most.rank for mode in MODES) - 1
-            for most in (self._settings.mode.ceiling, settings.until_fitted)
-        )
+        ceiling, until_fitted = self._most
         most = np.where(limits.fitted[places], ceiling, min(ceiling, until_fitted))
         alert, block = limits.alert[places], limits.block[places]
         return FusedFindings(fused, alert, block, most, settings.sightings_min, judged, own)
@@ -390,7 +389,7 @@ class Assessor:
 
 def _spread(sightings: Sightings) -> Iterator[NDArray[Any]]:
     """What is known of principals' rows alone, as columns over all rows."""
-    own = (sightings.flags & Flag.PRINCIPAL) != 0
+    own = (sightings.flags & Flag.PRINCIPAL.value) != 0
     for name in DETAIL_COLUMNS:
         values: NDArray[Any] = getattr(sightings, name)
         column = np.full(own.size, NO_NUMBER if name == "number" else 0, values.dtype)

@@ -127,8 +127,8 @@ class Bounds:
         slots, c = np.flatnonzero(eligible), self._actors.columns
         last_s = c["last_seen_s"][slots]
         late = last_s > int(last_s.max(initial=0)) - _DAY_S
-        shared = (c["scope"][slots] == Scope.IP) & (c["accounts_behind"][slots] > 0) & late
-        place = np.where(c["scope"][slots] >= Scope.NET, 2, shared)
+        shared = (c["scope"][slots] == Scope.IP.value) & (c["accounts_behind"][slots] > 0) & late
+        place = np.where(c["scope"][slots] >= Scope.NET.value, 2, shared)
         # Ties go by key: slots are other ones after a restore.
         return slots[np.lexsort((self._actors.keys()[slots], last_s, place))]
 

@@ -28,6 +28,8 @@ STEP_ROWS: Final = 16_384
 FIRST_ROWS: Final = 2_048
 """Right behind a cut, where the next one is near; twice as many at each step."""
 
+_PRINCIPAL_OR_MISS: Final = int(Flag.PRINCIPAL | Flag.MISS)
+
 DECIDED: Final = ("times_blocked", "block_ended_us")
 """Columns that decisions write: putting the actors back must not undo them."""
 
@@ -126,7 +128,7 @@ def begins_block(decision: Decision) -> TypeGuard[Block]:
 
 def _slot_of(case: Case, row: int, block: Block) -> int:
     """Slot of the actor that a decision at ``row`` blocks: the row's own, or the session behind it."""
-    narrowed = block.actor.scope == Scope.SESSION.label and case.columns.scope[row] == Scope.ACCOUNT
+    narrowed = block.actor.scope == Scope.SESSION.label and case.columns.scope[row] == Scope.ACCOUNT.value
     return int(case.sessions.slot[row] if narrowed else case.columns.slot[row])
 
 
@@ -148,5 +150,5 @@ def _event_numbers(rows: Rows) -> NDArray[np.int64]:
 
 def principals(rows: Rows) -> Rows:
     """One row for each profile that a response disclosed: that of the principal."""
-    own: NDArray[np.bool_] = (rows.flags & (Flag.PRINCIPAL | Flag.MISS)) == Flag.PRINCIPAL
-    return rows.pick(own & (rows.kind < Kind.TOUCH))
+    own: NDArray[np.bool_] = (rows.flags & _PRINCIPAL_OR_MISS) == Flag.PRINCIPAL.value
+    return rows.pick(own & (rows.kind < Kind.TOUCH.value))

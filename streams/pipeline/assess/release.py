@@ -127,7 +127,8 @@ class Release:
         """Let go of all rows with a time before ``before_us``, in order of judgement."""
         self._let_go = max(self._let_go, before_us)
         rows = join([part for _, source in sorted(self._sources.items()) for part in _split(source, before_us)])
-        return rows.pick(np.argsort(rows.time_us, kind="stable")) if len(rows) > 1 else rows
+        # One row too is copied: a message can only be read, and loops would be compiled once more for what is so.
+        return rows.pick(np.argsort(rows.time_us, kind="stable"))
 
     def earliest(self) -> int:
         """Time of the earliest row that waits; far in the future when none does."""

@@ -95,7 +95,7 @@ class Roster:
 
 def _are_named(rows: Rows) -> NDArray[np.bool_]:
     """[n] rows whose own event names its principal: another's of the same message would, or not, as batches are cut."""
-    always = (rows.flags & Flag.LOGGED_IN == 0) | (rows.flags & Flag.YOUNG != 0)
+    always = (rows.flags & Flag.LOGGED_IN.value == 0) | (rows.flags & Flag.YOUNG.value != 0)
     named: NDArray[np.bool_] = always | names_at(rows.principal, rows.profile)
     return named
 

@@ -75,7 +75,7 @@ def teach(learner: Learner, rows: Rows, case: Case, principals: Table, tiers: Se
     popularity, teaches = case.columns.popularity, case.aggregates.teaches
     calm = np.ones(len(rows), np.bool_)
     for one in case.judged:
-        calm[one.rows(np.flatnonzero(~(one.said.level < one.detector.learns_below)))] = False
+        calm[one.rows((~(one.said.level < one.detector.learns_below)).nonzero()[0])] = False
     learner.learn(rows.profile[teaches], popularity[teaches], calm[teaches])
     _teach_detectors(learner, case, principals)
     _teach_suspects(learner, rows, case)
@@ -125,7 +125,7 @@ def _teach_peaks(learner: Learner, case: Case, tiers: Sequence[str]) -> None:
     now, before = np.minimum(fused.peak[rose], most), np.minimum(fused.peak_before[rose], most)
     moved = now > before
     rose, now, before = rose[moved], now[moved], before[moved]
-    account = columns.scope[rose] == Scope.ACCOUNT
+    account = columns.scope[rose] == Scope.ACCOUNT.value
     groups = {ADDRESSES: ~account, EVERYBODY: np.ones(rose.size, np.bool_)}
     for tier in np.unique(columns.tier[rose[account]]).tolist():
         groups[population(Scope.ACCOUNT, tiers[tier])] = account & (columns.tier[rose] == tier)

@@ -101,7 +101,7 @@ class Decider:
         """Rows that lead to a decision, and their ranks: [2, m]. A known account is decided on, not its session."""
         columns = case.columns
         rank = np.maximum(ranks(case.judged, len(columns)), case.fused.ranks())
-        rank[(columns.scope == Scope.SESSION) & ((columns.flags & Flag.LOGGED_IN) != 0)] = 0
+        rank[(columns.scope == Scope.SESSION.value) & ((columns.flags & Flag.LOGGED_IN.value) != 0)] = 0
         if self._answers.has_collectors:
             self._spare_collectors(columns, rank, actors)
         c = actors.columns

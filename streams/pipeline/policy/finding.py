@@ -100,7 +100,7 @@ def ranks(judged: Sequence[Judged], n: int) -> NDArray[np.uint8]:
     """[n] how much a row matters: 0 without a finding, else mode before severity, so that no shadow hides another."""
     out = np.zeros(n, np.uint8)
     for one in judged:
-        loud = np.flatnonzero(one.said.level >= 1.0)
+        loud = (one.said.level >= 1.0).nonzero()[0]
         if not loud.size:
             continue
         level, block = one.said.level[loud], one.detector.config.block_ratio

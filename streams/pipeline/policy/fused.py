@@ -55,7 +55,7 @@ class Limits:
 
     def places(self, columns: Columns) -> NDArray[np.int64]:
         """[n] which limits hold for each row."""
-        return np.where(columns.scope == Scope.ACCOUNT, columns.tier.astype(np.int64), self.alert.size - 1)
+        return np.where(columns.scope == Scope.ACCOUNT.value, columns.tier.astype(np.int64), self.alert.size - 1)
 
 
 def limit_of(model: Model, name: str, budget: float, fallback: float, floor: float) -> Limit:

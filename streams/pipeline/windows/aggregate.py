@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.compiled import in_place
+from detectors.core.prefetch import AHEAD, prefetch
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from streams.pipeline.actors import contacts as met
 from streams.pipeline.actors.few import MANY, is_few, last_of, make_many, meet_few, tell_few
-from streams.pipeline.actors.memory import GRANULE_US, NEED, NEW, Blocks, recall, remembered
+from streams.pipeline.actors.memory import GRAIN, GRANULE_US, NEED, NEW, Blocks, recall, remembered
 from streams.pipeline.actors.store import EXPOSED_MAX, Actors, Slots
 from streams.pipeline.observe.text import signed
 from streams.pipeline.rows import Rows
@@ -162,7 +163,7 @@ def _tell(
 
 
 @in_place
-def _aggregate(  # noqa: C901, PLR0912 - the hot loop
+def _aggregate(  # noqa: C901, PLR0912, PLR0915 - the hot loop
     start: int,
     slot: NDArray[np.int32],
     time_us: NDArray[np.int64],
@@ -200,6 +201,15 @@ def _aggregate(  # noqa: C901, PLR0912 - the hot loop
     out_accounts: NDArray[np.uint16],
 ) -> int:
     for i in range(start, slot.size):
+        if i + 2 * AHEAD < slot.size:
+            # First where the actor's blocks and rings are, then these.
+            later, soon = slot[i + 2 * AHEAD], slot[i + AHEAD]
+            prefetch(later, (scope, first_seen_us, exposed, inexact, behind_at, members_behind, accounts_behind))
+            prefetch(later, (places, contacts.head, contacts.overflowed, members.head))
+            prefetch(pair[i + 2 * AHEAD], (seen, seen_day))
+            prefetch(members.head[soon, 0] // 16 * GRAIN, (members.entries,))
+            prefetch(contacts.head[soon, 0] * met.GRAIN, (contacts.entries,))
+            prefetch(places[soon, 0] - 1, (words,))
         s, now = slot[i], time_us[i] // GRANULE_US
         logged_in = flags[i] & _LOGGED_IN != 0
         if scope[s] >= _IP:

@@ -80,7 +80,7 @@ def test_defaults_and_floors(name: str) -> None:
     assert list(below(default)) == []
     assert list(below(at_floor(default))) == []
     lower = dict(below(at_floor(default, 1.0)))
-    assert len(lower) == {"profile_rate": 12, "long_tail": 1, "cohort": 1}.get(name, 0)
+    assert len(lower) == {"profile_rate": 14, "long_tail": 1, "cohort": 1}.get(name, 0)
     assert all(expected.startswith("Expected ") for expected in lower.values())
 
 

@@ -241,3 +241,18 @@ def test_awake() -> None:
         release.accept("requests", source, lo, hi, 5, idle, NOTHING)
         awake.append(release.awake)
     assert awake == [False, True, False, True]
+
+
+@pytest.mark.parametrize("times_us", [(100,), (100, 101)])
+def test_rows_can_be_written(times_us: tuple[int, ...]) -> None:
+    """A message can only be read, and one row needs no sort; loops would be compiled once more for such a row."""
+    timeline = Timeline()
+    rows = rows_of(times_us, source=0, offsets=range(len(times_us)))
+    for column in rows:
+        column.setflags(write=False)
+    timeline.release.accept(TOPIC, 0, 0, len(times_us), 1000, False, rows)
+
+    taken = timeline.release.take(timeline.release.bound())
+
+    assert len(taken) == len(times_us)
+    assert all(column.flags.writeable for column in taken)

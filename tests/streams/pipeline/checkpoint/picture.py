@@ -39,8 +39,8 @@ KEPT: Final = {
 }  # fmt: skip
 GIVEN: Final = {
     "Assessor": {
-        "_begun", "_detectors", "_epoch_us", "_fusion", "_limits", "_models", "_regime", "_settings", "_timeline",
-        "epoch_s", "judge", "written",
+        "_begun", "_detectors", "_epoch_us", "_fusion", "_limits", "_models", "_most", "_regime", "_settings",
+        "_timeline", "epoch_s", "judge", "written",
     },
     "Actors": {"touched"},
     "Release": {"_expected", "_lateness_us"},
