@@ -45,14 +45,24 @@ class Compared(NamedTuple):
     """Only by the first, then only by the second, then by both, each in order of time."""
 
 
-def compare(paths: Sequence[Path], first: Settings, second: Settings, progress: Progress | None = None) -> Compared:
+def compare(
+    paths: Sequence[Path],
+    first: Settings,
+    second: Settings,
+    progress: Progress | None = None,
+    *,
+    apart: bool | None = None,
+) -> Compared:
     """Replay the files under both; no block denies anything, lest the two see different requests.
+
+    See `replay` for ``apart``.
 
     Raises:
         InputError: a file cannot be read.
     """
     one, other = (
-        outcomes_of(replay(paths, settings, enforce=False, progress=progress).blocks) for settings in (first, second)
+        outcomes_of(replay(paths, settings, enforce=False, progress=progress, apart=apart).blocks)
+        for settings in (first, second)
     )
     return compared(one, other)
 

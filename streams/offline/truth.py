@@ -39,7 +39,12 @@ class ScraperResult(msgspec.Struct):
     time_to_block_s: float | None = None
     leaked: int = 0
     """Distinct profiles disclosed to it in all."""
+    leaked_before_alert: int = 0
+    """Likewise up to the first alert on it, with what the request that led to it disclosed; all, if none came."""
+    leaked_before_stop: int = 0
+    """Likewise up to the first challenge or block."""
     leaked_before_block: int = 0
+    """Likewise up to the first block."""
     profiles: int = 0
     """What it takes if nobody stops it."""
     denied: int = 0
@@ -66,10 +71,16 @@ class _Trail:
     actors: frozenset[str]
     first_us: int | None = None
     alert_us: int | None = None
+    stop_us: int | None = None
+    """When it was first challenged or blocked."""
     block_us: int | None = None
     challenged: bool = False
-    profiles: set[int | str] = field(default_factory=set)
-    before_block: int | None = None
+    profiles: dict[int | str, int] = field(default_factory=dict)
+    """When each was first disclosed to it."""
+
+    def leaked(self, until_us: int | None) -> int:
+        """Profiles disclosed up to a moment; all without one."""
+        return sum(until_us is None or at_us <= until_us for at_us in self.profiles.values())
 
 
 def read_labels(path: Path) -> Labels:
@@ -181,13 +192,15 @@ def _what(decision: Decision) -> str | None:
 
 
 def _result(trail: _Trail) -> ScraperResult:
-    result, leaked = trail.result, len(trail.profiles)
+    result = trail.result
     result.found, result.blocked = trail.alert_us is not None, trail.block_us is not None
     result.challenged = trail.challenged
     result.time_to_alert_s = _elapsed_s(trail.first_us, trail.alert_us)
     result.time_to_block_s = _elapsed_s(trail.first_us, trail.block_us)
-    result.leaked = leaked
-    result.leaked_before_block = leaked if trail.before_block is None else trail.before_block
+    result.leaked = len(trail.profiles)
+    result.leaked_before_alert = trail.leaked(trail.alert_us)
+    result.leaked_before_stop = trail.leaked(trail.stop_us)
+    result.leaked_before_block = trail.leaked(trail.block_us)
     return result
 
 
@@ -235,14 +248,18 @@ def _note_request(trail: _Trail, profile: int | str, time_us: int, allowed: bool
         return
     if trail.first_us is None:
         trail.first_us = time_us
-    if trail.before_block is None and trail.block_us is not None and time_us > trail.block_us:
-        trail.before_block = len(trail.profiles)
-    trail.profiles.add(profile)
+    trail.profiles.setdefault(profile, time_us)
 
 
 def _note_scraper(trail: _Trail, at_us: int, what: str) -> None:
     # Alerts and blocks are two topics: a block may be seen before the alert that goes with it.
-    trail.alert_us = at_us if trail.alert_us is None else min(at_us, trail.alert_us)
+    trail.alert_us = _first(trail.alert_us, at_us)
     trail.challenged |= what == CHALLENGED
-    if what == BLOCKED and trail.block_us is None:
-        trail.block_us = at_us
+    if what in (CHALLENGED, BLOCKED):
+        trail.stop_us = _first(trail.stop_us, at_us)
+    if what == BLOCKED:
+        trail.block_us = _first(trail.block_us, at_us)
+
+
+def _first(known_us: int | None, at_us: int) -> int:
+    return at_us if known_us is None else min(known_us, at_us)

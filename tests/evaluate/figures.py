@@ -53,6 +53,10 @@ class ScraperRow(msgspec.Struct, frozen=True):
     """What it takes if nobody stops it."""
     leaked: list[int]
     """What it got in all."""
+    leaked_before_alert: list[int]
+    """Up to the request that led to the first alert, which is counted too, as in those that follow."""
+    leaked_before_stop: list[int]
+    """Up to the first challenge or block, whichever came first."""
     leaked_before_block: list[int]
     found: int
     """Days on which it was."""
@@ -159,6 +163,8 @@ def _scraper_row(rate: str, days: Sequence[ScraperResult], by: Iterable[set[str]
         rate=rate,
         profiles=[day.profiles for day in days],
         leaked=[day.leaked for day in days],
+        leaked_before_alert=[day.leaked_before_alert for day in days],
+        leaked_before_stop=[day.leaked_before_stop for day in days],
         leaked_before_block=[day.leaked_before_block for day in days],
         found=sum(day.found for day in days),
         challenged=sum(day.challenged for day in days),

@@ -66,7 +66,8 @@ def text_of(summary: Summary) -> str:
     """The summary as Markdown."""
     parts = [
         _head(summary),
-        _scrapers(summary.scrapers, len(summary.seeds)),
+        _leaks(summary.scrapers),
+        _answers(summary.scrapers, len(summary.seeds)),
         _people(summary.people),
         _false_alarms(summary.false_alarms),
         _reliability(summary.reliability),
@@ -87,16 +88,34 @@ def _head(summary: Summary) -> list[str]:
     ]
 
 
-def _scrapers(rows: Iterable[ScraperRow], days: int) -> list[str]:
-    name = ("scraper", "rate", "profiles", "leaked before block", "leaked")
-    head = (*name, "found", "challenged", "blocked", "to alert", "to block")
+def _leaks(rows: Iterable[ScraperRow]) -> list[str]:
+    head = ("scraper", "of", "before alert", "before challenge or block", "before block", "in all", "rate")
     cells = [
         (
             row.id,
+            _span(row.profiles),
+            _span(row.leaked_before_alert),
+            _span(row.leaked_before_stop),
+            _span(row.leaked_before_block),
+            _span(row.leaked),
             row.rate,
-            _series(row.profiles),
-            _series(row.leaked_before_block),
-            _series(row.leaked),
+        )
+        for row in rows
+    ]
+    return [
+        "## Profiles leaked to each scraper",
+        "",
+        "Distinct ones, with what the deciding request disclosed; all that it got where there was no such decision.",
+        "",
+        *markdown(head, cells),
+    ]
+
+
+def _answers(rows: Iterable[ScraperRow], days: int) -> list[str]:
+    head = ("scraper", "found", "challenged", "blocked", "to alert", "to block", "by")
+    cells = [
+        (
+            row.id,
             f"{row.found}/{days}",
             f"{row.challenged}/{days}",
             f"{row.blocked}/{days}",
@@ -106,7 +125,7 @@ def _scrapers(rows: Iterable[ScraperRow], days: int) -> list[str]:
         )
         for row in rows
     ]
-    return ["## Scrapers", "", *markdown((*head, "by"), cells)]
+    return ["## What each scraper was answered with, and by which detectors it was found", "", *markdown(head, cells)]
 
 
 def _people(rows: Sequence[PeopleRow]) -> list[str]:
@@ -171,9 +190,13 @@ def _ablation(rows: Iterable[Outcome]) -> list[str]:
 
 
 def _series(numbers: Iterable[int]) -> str:
-    """One number where all are the same."""
-    texts = [f"{number:,}" for number in numbers]
-    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+    return " / ".join(f"{number:,}" for number in numbers)
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """From the least to the most, one number where both are the same."""
+    least, most = min(numbers), max(numbers)
+    return f"{least:,}" if least == most else f"{least:,}-{most:,}"
 
 
 def _middle(seconds: Iterable[float | None]) -> str:

@@ -55,7 +55,8 @@ def test_the_burst_was_found_by_detectors_that_are_named(out: Path) -> None:
     summary = msgspec.json.decode((out / "summary.json").read_bytes(), type=Summary)
     burst = next(row for row in summary.scrapers if row.id == "burst-1")
     assert (burst.found, burst.blocked) == (1, 1)
-    assert burst.leaked_before_block[0] < burst.profiles[0]
+    assert burst.leaked_before_alert[0] <= burst.leaked_before_block[0] < burst.profiles[0]
+    assert burst.leaked_before_stop[0] <= burst.leaked_before_block[0]
     assert "profile_rate" in burst.detectors
 
 

@@ -95,8 +95,8 @@ def run(incidents: list[Incident], seed: int = 1) -> Run:
         model="",
         events=100,
         scrapers=[
-            ScraperResult("burst-1", "burst", True, False, True, 60.0, 90.0, 12, 10, 40),
-            ScraperResult("fleet-1", "fleet", False, False, False, None, None, 60, 60, 60),
+            ScraperResult("burst-1", "burst", True, False, True, 60.0, 90.0, 12, 6, 8, 10, 40),
+            ScraperResult("fleet-1", "fleet", False, False, False, None, None, 60, 60, 60, 60, 60),
         ],
         people=[PeopleResult("reader", 2, alerted=1, blocked=1, denied=0)],
     )
@@ -132,9 +132,11 @@ def test_detectors_that_found_a_scraper() -> None:
 def test_a_row_a_scraper() -> None:
     """Days side by side; what was never found has no times."""
     rows = scraper_rows([run([incident("account:eve", "a", "b")]), run([incident("account:eve", "b")], seed=2)])
+    burst, all_ = ([12, 12], [6, 6], [8, 8], [10, 10]), [60, 60]
+    never: list[float | None] = [None, None]
     assert rows == [
-        ScraperRow("burst-1", "fast", [40, 40], [12, 12], [10, 10], 2, 0, 2, [60, 60], [90, 90], {"a": 1, "b": 2}),
-        ScraperRow("fleet-1", "slow", [60, 60], [60, 60], [60, 60], 0, 0, 0, [None, None], [None, None], {}),
+        ScraperRow("burst-1", "fast", [40, 40], *burst, 2, 0, 2, [60, 60], [90, 90], {"a": 1, "b": 2}),
+        ScraperRow("fleet-1", "slow", all_, all_, all_, all_, all_, 0, 0, 0, never, never, {}),
     ]
 
 

@@ -1,10 +1,7 @@
 """A replay whose second process reads and observes."""
 
 import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Final, cast
 
@@ -23,7 +20,7 @@ from streams.offline.simulate import PRESETS, simulate
 from streams.offline.simulate import write as write_day
 from streams.offline.truth import Truth, read_labels
 from streams.settings import Settings
-from tests.streams.cli.test_tune import INTERRUPTIBLE, goes_on
+from tests.interrupting import goes_on, interrupt
 
 EVENT: Final = (
     b'{"@timestamp":%d,"http.request.method":"GET","url.path":"/people/%d","client.address":"198.51.100.7",'
@@ -161,18 +158,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, everybody: bool) -> 
     with file.open("wb") as out:
         out.writelines(EVENT % (1_790_000_000 + n, n, n % 99, tier) for n in range(150_000))
     assert file.stat().st_size > apart.WORTH_BYTES
-    command = [sys.executable, "-c", INTERRUPTIBLE, "-m", "streams.cli", "replay", str(file), "--out", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        while len(begun := psutil.Process(process.pid).children()) < 1:
-            time.sleep(0.05)
-        time.sleep(0.5)
-        (os.killpg if everybody else os.kill)(process.pid, signal.SIGINT)
-        out_text, err_text = process.communicate(timeout=60)
-    assert (process.returncode, out_text, err_text.strip()) == (130, b"", b"")
-    until = time.monotonic() + 20
-    while any(goes_on(child) for child in begun):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    interrupt("replay", str(file), "--out", str(tmp_path), begun=1, everybody=everybody)
 
 
 def test_settings_and_records_of_a_batch_are_those_of_the_caller(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,15 @@ import msgspec
 import orjson
 import pytest
 
+from schemas.actor import Actor
+from schemas.block import Action, Block
 from schemas.event_time import format_time
 from streams.offline.replay import replay
 from streams.offline.report import Report
 from streams.offline.simulate.labels import Labels, PeopleLabel, ScraperLabel
 from streams.offline.truth import Truth, actors_of
 from tests.low import low
+from tests.streams.live.decisions import block
 
 START_US = 1_790_000_000_000_000
 HOME, THIEF = "198.51.100.7", "203.0.113.9"
@@ -26,6 +29,12 @@ LABELS = Labels(
     people=[PeopleLabel("reader", ["cal", "ann"])],
     scrapers=[STOLEN],
 )
+
+
+def answer(action: Action, second: int) -> Block:
+    """To the thief's address, enforced."""
+    at = format_time(START_US + second * 1_000_000)
+    return msgspec.structs.replace(block(), actor=Actor("ip", THIEF), action=action, event_time=at)
 
 
 def view(account: str, profile: int, after_s: float, address: str) -> bytes:
@@ -92,3 +101,24 @@ def test_actors_of_a_thief(actor: str) -> None:
     """The session and the addresses are its own; the account is not."""
     assert actor in actors_of(STOLEN)
     assert "account:cal" not in actors_of(STOLEN)
+
+
+@pytest.mark.parametrize(
+    ("minute", "alert", "stop", "block"), [(1000, 20, 20, 20), (20, 20, 20, 20), (17, 17, 20, 20), (8, 8, 10, 10)]
+)
+def test_what_had_leaked_by_each_decision(tmp_path: Path, minute: int, alert: int, stop: int, block: int) -> None:
+    """With the profile of the request that led to it; all that was taken where there was no such decision."""
+    (thief,) = run(tmp_path, STEALS, minute).scrapers
+    assert (thief.leaked_before_alert, thief.leaked_before_stop, thief.leaked_before_block) == (alert, stop, block)
+
+
+def test_a_challenge_stops_before_the_block_does() -> None:
+    """Decided in whatever order they are seen; what two requests disclose leaks once."""
+    truth = Truth(LABELS)
+    for second in range(6):
+        truth.requested(f"ip:{THIEF}", f"p{second // 2}", START_US + second * 1_000_000, allowed=True)
+    for action, second in ((Action.BLOCK, 4), (Action.CHALLENGE, 1)):
+        truth.decided(answer(action, second))
+    (thief,) = truth.scrapers()
+    assert (thief.leaked_before_alert, thief.leaked_before_stop, thief.leaked_before_block) == (1, 1, 3)
+    assert (thief.challenged, thief.blocked, thief.leaked) == (True, True, 3)
