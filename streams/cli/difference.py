@@ -14,9 +14,11 @@ from streams.offline.difference import BOTH, Compared, Outcome, compare
 from streams.settings import Settings
 
 
-def print_compared(first: Settings, second: Settings, inputs: Sequence[Path], *, as_json: bool) -> int:
-    """One row an actor that the two differ in; returns 1 when there are any, else 0."""
-    compared = compare(inputs, first, second)
+def print_compared(
+    first: Settings, second: Settings, inputs: Sequence[Path], *, jobs: int | None = None, as_json: bool
+) -> int:
+    """One row an actor that the two differ in; returns 1 when there are any, else 0. ``jobs`` is processes at most."""
+    compared = compare(inputs, first, second, apart=False if jobs == 1 else None)
     if as_json:
         print_json({"same": compared.same, "differences": msgspec.to_builtins(compared.differences)})
     else:

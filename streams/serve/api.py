@@ -11,11 +11,14 @@ from typing import Final, Protocol
 import msgspec
 from aiohttp import web
 
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import ConfigError
 from streams.clock import Clock
 from streams.pipeline.enforce.decisions import Cursor, Decisions, Told
 from streams.pipeline.enforce.whole import Wholes
+from streams.pipeline.enforce.word import BAN, View
 from streams.pipeline.enforce.wording import Decision, decision
+from streams.serve import authz
 from streams.serve.cursors import Cursors
 from streams.serve.keys import Bouncer, Keys, Refused
 from streams.serve.question import QuestionError, choice, starts, view_of
@@ -67,7 +70,8 @@ class Api:
     def __init__(self, feed: Source, keys: Keys, clock: Clock) -> None:
         """Keep cursors of its own."""
         self._feed, self._keys, self._clock = feed, keys, clock
-        self._cursors, self._wholes, self._refused = Cursors(), Wholes(), Refused()
+        self._cursors, self._wholes = Cursors(), Wholes()
+        self._refused = Refused("questions without a right key")
 
     def enforcers(self) -> int:
         """How many are known by how far they have been told."""
@@ -76,12 +80,16 @@ class Api:
     def application(self) -> web.Application:
         """The routes."""
         application = web.Application(middlewares=[plain_errors], client_max_size=BODY_MAX_BYTES)
+        application.on_response_prepare.append(nameless)
         add = application.router.add_route
         add("GET", "/v1/decisions/stream", self.stream)
         add("HEAD", "/v1/decisions/stream", self.head)
         add("GET", "/v1/decisions", self.decisions)
         add("HEAD", "/v1/decisions", self.head)
         add("POST", "/v1/usage-metrics", self.usage_metrics)
+        # Envoy asks with the visitor's own method, and his path behind this one.
+        add("*", "/v1/authz", self.authz)
+        add("*", r"/v1/authz/{path:[\s\S]*}", self.authz)
         add("GET", "/health", self.health)
         for paths, handler in (
             (("/livez", "/-/healthy"), self.alive),
@@ -126,6 +134,26 @@ class Api:
             return web.Response(body=NOTHING, headers={"Content-Type": JSON})
         return await written(request, chain([b"["], told(wanted), [b"]"]))
 
+    async def authz(self, request: web.Request) -> web.Response:
+        """Whether a proxy lets one request through."""
+        try:
+            bouncer = self._asker(request)
+        except web.HTTPForbidden as error:
+            # 403 would block every visitor of a proxy whose key was taken back.
+            raise web.HTTPServiceUnavailable(text=error.text) from error
+        self._require_complete()
+        view = View(types=frozenset(bouncer.types), scopes=frozenset(bouncer.scopes))
+        with refusing():
+            found = authz.standing(request.headers, self._feed.decisions, view, self._clock())
+        if found is None:
+            return web.Response(headers={authz.DECISION: authz.NOTHING})
+        headers = {authz.DECISION: found.word.type}
+        if found.word.type != BAN:
+            return web.Response(headers=headers)
+        # Proxies hand this to the visitor: it must not tell what gave him away.
+        told_ = {"message": "blocked", "block": found.word.uuid}
+        return web.json_response(told_, status=web.HTTPForbidden.status_code, headers=headers)
+
     async def head(self, request: web.Request) -> web.Response:
         """Whether an answer could be given; no enforcer's cursor is moved."""
         self._asker(request)
@@ -142,7 +170,7 @@ class Api:
             raise web.HTTPRequestTimeout(text=f"the body did not come within {WRITE_S:.0f} s") from error
         try:
             metrics = msgspec.json.decode(unpacked(body, request.headers.get("Content-Encoding", "")), type=Metrics)
-        except msgspec.DecodeError as error:
+        except DECODE_ERRORS as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         log.debug("%s tells metrics of %d components", bouncer.name, len(metrics.remediation_components or ()))
         return web.json_response({"message": "taken"}, status=web.HTTPCreated.status_code)
@@ -239,6 +267,11 @@ def told(decisions: Sequence[Told]) -> Iterator[bytes]:
     for begin in range(0, len(decisions), PIECE):
         objects: list[Decision] = [decision(one) for one in decisions[begin : begin + PIECE]]
         yield (b"," if begin else b"") + encoder.encode(objects)[1:-1]
+
+
+async def nameless(_: web.Request, response: web.StreamResponse) -> None:
+    """Tell no versions of programs: a proxy may hand an answer on to a visitor."""
+    response.headers.popall("Server", None)
 
 
 @web.middleware

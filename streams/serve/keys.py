@@ -18,6 +18,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import ConfigError, UsageError
 from schemas.event_time import Time, format_time
 from streams.pipeline.enforce.target import IP, RANGE
@@ -73,7 +74,7 @@ def read(path: Path) -> KeysFile:
         raise ConfigError(PLACE, None, f"{path}: no such file; `weir bouncers add` makes it") from error
     except OSError as error:
         raise ConfigError(PLACE, None, f"{path}: {error.strerror or type(error).__name__}") from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise ConfigError(PLACE, None, f"{path}: {error}") from error
 
 
@@ -179,17 +180,18 @@ class Keys:
 
 
 class Refused:
-    """Tells the log of questions without a right key: the first at once, then how many they were, once a minute."""
+    """Tells the log of what strangers ask: the first at once, then how many they were, once a minute."""
 
-    def __init__(self) -> None:
-        """There were none."""
+    def __init__(self, what: str) -> None:
+        """There were none; ``what`` names them."""
+        self._what = what
         self._count = 0
         self._told_s: float | None = None
 
     def note(self, address: str, now_s: float) -> None:
         """One more at ``now_s`` of a clock that never goes back; its address is told at debug only."""
-        log.debug("refused %s: no key, or a wrong one", address)
+        log.debug("refused %s: %s", address, self._what)
         self._count += 1
         if self._told_s is None or now_s - self._told_s >= TOLD_EACH_S:
-            log.warning("refused %d questions without a right key (their addresses: debug)", self._count)
+            log.warning("refused %d %s (their addresses: debug)", self._count, self._what)
             self._count, self._told_s = 0, now_s

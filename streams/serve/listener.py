@@ -1,12 +1,17 @@
 """Listens, with limits on what a client may send and on how long it may say nothing."""
 
+import asyncio
+import errno
+import logging
 import socket
 import ssl
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from schemas.errors import ConfigError, TransportError
+from streams.serve.keys import Refused
 from streams.settings import ServeSettings
 
 SILENT_S: Final = 30.0
@@ -14,6 +19,43 @@ SILENT_S: Final = 30.0
 LINE_MAX_BYTES: Final = 8_190
 """Of a request's first line and of each header; a longer one is status 400."""
 HEADERS_MAX: Final = 64
+FULL: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""With these a connection is not taken, and waits; asyncio tries again after a second."""
+
+log = logging.getLogger(__name__)
+
+
+class Said(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp tells the log: of what is no HTTP it would tell each time, with its trace and an address."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        super().__init__(log)
+        self._unreadable = Refused("requests that are no HTTP, or have lines or headers beyond the limits")
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **more: Any) -> None:
+        """A fault of ours is told as it is."""
+        if isinstance(exc_info, HttpProcessingError):
+            self._unreadable.note(str(args[0]) if args else "", asyncio.get_running_loop().time())
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **more)
+
+
+def refuse_quietly() -> None:
+    """Tell of connections that cannot be taken once a minute: asyncio tells each try, a thousand in a second."""
+    loop = asyncio.get_running_loop()
+    before, full = loop.get_exception_handler(), Refused("tries to connect, with too many files open")
+
+    def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in FULL and "socket" in context:
+            full.note("a connection", loop.time())
+        elif before is None:
+            loop.default_exception_handler(context)
+        else:
+            before(loop, context)
+
+    loop.set_exception_handler(told)
 
 
 class Listener:
@@ -24,6 +66,7 @@ class Listener:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            logger=Said(),
             auto_decompress=False,  # what cannot be unpacked would end the connection without a status
             keepalive_timeout=silent_s,
             max_line_size=LINE_MAX_BYTES,
@@ -38,7 +81,7 @@ class Listener:
         Raises:
             TransportError: it is taken, or not ours.
         """
-        await self._runner.setup()
+        await self._set_up()
         try:
             await web.TCPSite(self._runner, host, port, ssl_context=context).start()
         except OSError as error:
@@ -47,9 +90,13 @@ class Listener:
 
     async def begin_at(self, bound: socket.socket) -> str:
         """Likewise at a socket that is bound already."""
-        await self._runner.setup()
+        await self._set_up()
         await web.SockSite(self._runner, bound).start()
         return self._at()
+
+    async def _set_up(self) -> None:
+        await self._runner.setup()
+        refuse_quietly()
 
     def _at(self) -> str:
         name = self._runner.addresses[0]

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,11 @@ from streams.serve.measuring import Measuring
 from streams.settings import Settings
 
 ROLE: Final = "enforcer"
+OPEN: Final = 16_384
+"""Files, of which each connection is one: the usual 1,024 are fewer than the enforcers may be. Not all that the system
+allows: any stranger may connect, and holds 6 KB then."""
+OPEN_TLS: Final = 4_096
+"""Likewise with TLS, where he holds 0.3 MB."""
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +43,24 @@ def run(settings: Settings) -> None:
     keys = Keys(Path(settings.serve.keys_file))
     keys.look()
     context = tls(settings.serve)
+    raise_limit(OPEN if context is None else OPEN_TLS)
     with opened(settings.metrics.listen) as shown:
         warn_if_open(settings.kafka)
         access.require(settings, [ROLE])
         name = access.name_of(topic.BLOCKS, settings)
         partitions = topics.partitions(settings.kafka, [name])[name]
         asyncio.run(serve(settings, keys, partitions, context, wall_clock_us, shown))
+
+
+def raise_limit(wanted: int) -> None:
+    """Let this process open ``wanted`` files, or as many as the system allows; where it may open more it still may."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with suppress(ValueError, OSError):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
+        )
 
 
 async def serve(

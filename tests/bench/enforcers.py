@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 STREAM: Final = "/v1/decisions/stream"
+AUTHZ: Final = "/v1/authz"
 PIECE_BYTES: Final = 1 << 20
 
 
@@ -42,14 +43,20 @@ class Enforcer:
 
     async def pull(self, query: str = "", *, keep: bool = False) -> Pull:
         """Ask, and take all of the answer; on a new connection where the server has closed one that was silent."""
-        began = time.perf_counter()
+        began, path = time.perf_counter(), f"{STREAM}?{query}"
         try:
-            found = await self._asked(query, keep=keep)
+            found = await self._asked(path, keep=keep)
         except (ConnectionResetError, asyncio.IncompleteReadError):
             await self._connect()
-            found = await self._asked(query, keep=keep)
+            found = await self._asked(path, keep=keep)
         self.pulls.append(found._replace(wall_s=time.perf_counter() - began))
         return self.pulls[-1]
+
+    async def question(self, address: str) -> Pull:
+        """Ask as a proxy does whether it may let one request through."""
+        began = time.perf_counter()
+        found = await self._asked(AUTHZ, f"X-Real-IP: {address}\r\nX-Weir-Session: {address}\r\n")
+        return found._replace(wall_s=time.perf_counter() - began)
 
     async def _close(self) -> None:
         if self._writer is not None:
@@ -65,10 +72,10 @@ class Enforcer:
             host, int(port), local_addr=(source, 0), limit=PIECE_BYTES
         )
 
-    async def _asked(self, query: str, *, keep: bool) -> Pull:
+    async def _asked(self, path: str, more: str = "", *, keep: bool = False) -> Pull:
         assert self._reader is not None
         assert self._writer is not None
-        self._writer.write(f"GET {STREAM}?{query} HTTP/1.1\r\nHost: weir\r\nX-Api-Key: {self.key}\r\n\r\n".encode())
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: weir\r\nX-Api-Key: {self.key}\r\n{more}\r\n".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("ascii").lower()
         size = left = int(head.partition("content-length:")[2].partition("\r\n")[0])
         kept = bytearray()

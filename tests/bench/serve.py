@@ -3,6 +3,7 @@
 Blocks stand on Kafka before the process starts. One enforcer asks for everything, then for what has changed after every
 so many new blocks. Then many do both at once, and at last very many pull at their usual interval. These have heard of
 nothing at their start (`scopes` of which there are none): ten thousand times all blocks are more than loopback carries.
+Some proxies ask about one request after the other, each second one of somebody who is blocked.
 """
 
 import argparse
@@ -44,6 +45,8 @@ CHANGED: Final = 100
 ROUNDS: Final = 20
 EVERY_S: Final = 10.0
 SAID_EACH_S: Final = 2
+PROXIES: Final = 16
+QUESTIONS: Final = 10_000
 TOGETHER: Final = 200
 """Connections that are made at once: they wait in a queue that is not long."""
 NOTHING: Final = "startup=true&scopes=nothing"
@@ -132,12 +135,12 @@ class Run:
         await asyncio.gather(*sent)
 
     @contextmanager
-    def timed(self, what: str, pulls: list[Pull]) -> Iterator[None]:
-        """Note what the pulls took that are made meanwhile."""
+    def timed(self, what: str, pulls: list[Pull], right: Sequence[int] = (200,)) -> Iterator[None]:
+        """Note what the pulls took that are made meanwhile; a status that is not ``right`` is an error."""
         load, cpu_s, began = float(os.getloadavg()[0]), self.server.cpu_s(), time.perf_counter()
         yield
         wall_s, cpu_s = time.perf_counter() - began, self.server.cpu_s() - cpu_s
-        wrong = [pull.status for pull in pulls if pull.status != 200]
+        wrong = [pull.status for pull in pulls if pull.status not in right]
         if wrong:
             raise RuntimeError(f"{what}: {len(wrong)} of {len(pulls)} pulls were answered with {set(wrong)}")
         waits = sorted(pull.wall_s * 1e3 for pull in pulls)
@@ -145,7 +148,7 @@ class Run:
         cpu_ms = cpu_s * 1e3 / len(waits)
         found = Figure(what, len(waits), statistics.median(waits), p99, waits[-1], cpu_ms, wall_s, load)
         self.figures.append(found)
-        said = f"{what}: p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, {cpu_ms:.1f} ms of CPU each"
+        said = f"{what}: p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, {cpu_ms:.2f} ms of CPU each"
         self.console.print(said, style="dim", highlight=False)
 
     async def one(self, blocks: int) -> None:
@@ -179,6 +182,22 @@ class Run:
                 for _ in range(ROUNDS // 2):
                     await self.say(CHANGED)
                     deltas += await asyncio.gather(*(each.pull() for each in chosen))
+
+    async def questions(self) -> None:
+        """Proxies that ask about requests, each the next one when it has an answer."""
+        asked: list[Pull] = []
+
+        async def asking(number: int) -> None:
+            async with Enforcer(self.at, self.keys[0], number) as proxy:
+                for n in range(number, QUESTIONS, PROXIES):
+                    at = n * 7 // 2 % self.said
+                    net = 10 if n % 2 else 11
+                    asked.append(await proxy.question(f"{net}.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}"))
+
+        with self.timed(f"requests of {PROXIES} proxies", asked, (200, 403)):
+            await asyncio.gather(*map(asking, range(PROXIES)))
+        if sum(pull.status == 403 for pull in asked) != QUESTIONS // 2:
+            raise RuntimeError("not each second request was of somebody who is blocked")
 
     async def many(self, count: int, seconds: float) -> None:
         """So many, each at its interval, while blocks go on coming."""
@@ -260,6 +279,7 @@ async def measure(given: argparse.Namespace, bootstrap: str, directory: Path, co
             )
             await run.one(given.blocks)
             await run.several(given.enforcers)
+            await run.questions()
             for count in filter(None, map(int, given.many.split(","))):
                 await run.many(count, given.seconds)
             memory = {"empty": empty_bytes, "read": read_bytes, "at the end": run.server.resident_bytes()}
@@ -285,7 +305,7 @@ def _table(found: Sequence[Figure]) -> Table:
             one.what,
             f"{one.pulls:,}",
             *(f"{each:,.0f}" for each in waits),
-            f"{one.cpu_ms:,.1f}",
+            f"{one.cpu_ms:,.2f}",
             f"{one.pulls / one.wall_s:,.0f}",
             f"{one.failed:,}",
             f"{one.load:.1f}",

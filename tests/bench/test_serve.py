@@ -34,6 +34,19 @@ def test_pulls(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_questions(tmp_path: Path) -> None:
+    """One answer each, and no pull."""
+
+    async def story(server: Served) -> None:
+        server.known.log.say(0, IP, block(IP, 60))
+        server.known.log.into(server.known.decisions)
+        async with Enforcer(server.at, server.key) as proxy:
+            assert [(await proxy.question(f"203.0.113.{n}")).status for n in (7, 8, 7)] == [403, 200, 403]
+            assert proxy.pulls == []
+
+    tell(tmp_path, story)
+
+
 def test_a_connection_that_was_silent(tmp_path: Path) -> None:
     """Is made anew, and the pull counts once."""
 

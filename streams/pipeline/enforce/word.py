@@ -108,4 +108,9 @@ def stronger(one: Word | None, other: Word | None) -> Word | None:
     """Which of two holds where both stand: ban before throttle before captcha, then the longer, then the later."""
     if one is None or other is None:
         return one or other
-    return max(one, other, key=lambda word: (STRENGTH[word.type], word.until_us, word.place))
+    return max(one, other, key=strength)
+
+
+def strength(word: Word) -> tuple[int, int, int]:
+    """What is compared where several stand."""
+    return STRENGTH[word.type], word.until_us, word.place

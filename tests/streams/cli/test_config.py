@@ -14,6 +14,7 @@ from streams.config import parse, revision
 from streams.live.publications import standing
 from streams.live.topics import create, layouts
 from streams.live.whole_topic import records
+from streams.offline import replay as replaying
 from tests.brokers import Broker, Sent, running_embedded
 
 
@@ -83,6 +84,27 @@ class TestDiff:
         other.write_text("[policy]\nblock_s = 3_600\n")
         assert run(["config", "diff", str(one), str(other)]) == 0
         assert capfd.readouterr().out.startswith("the same, revision sha256:")
+
+    @pytest.mark.parametrize("jobs", [[], ["--jobs", "1"]])
+    def test_processes(
+        self, tmp_path: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Two replays of large inputs have one beside them, which the advice of an error can leave out."""
+        begun = []
+
+        def apart(*_: object) -> Iterator[object]:
+            begun.append(1)
+            yield from ()
+
+        monkeypatch.setattr(replaying, "worth_apart", lambda _: True)
+        monkeypatch.setattr(replaying, "observed_apart", apart)
+        one, other, events = tmp_path / "a.toml", tmp_path / "b.toml", tmp_path / "events.ndjson"
+        one.write_text("")
+        other.write_text("[policy]\nblock_s = 60\n")
+        events.write_text("")
+        assert run(["config", "diff", str(one), str(other), str(events), *jobs]) == 0
+        assert "0 actors alike, 0 not" in capfd.readouterr().out
+        assert len(begun) == (0 if jobs else 2)
 
     def test_a_wrong_one(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Is named with its line, status 2."""

@@ -1,20 +1,14 @@
 """`weir tune`, as its user calls it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Final
 
-import psutil
 import pytest
 
 from streams.cli.main import run
 from streams.cli.tune import read_choices
 from streams.config import parse, revision
+from tests.interrupting import interrupt
 from tests.low import no_floors
 
 EVENT = '{"@timestamp": %d, "http.request.method": "GET", "url.path": "/people/%d", "user.id": "eve"}'
@@ -158,13 +152,6 @@ def test_what_cannot_be_is_one_line_and_status_2(
     assert err.count("\n") == 1
 
 
-INTERRUPTIBLE: Final = (
-    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
-"""Runs what follows as from a terminal: in the background a shell has interrupts ignored, by children too."""
-
-
 @pytest.mark.parametrize("everybody", [True, False])
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, everybody: bool) -> None:
     """Status 130 without a word and without a process that goes on, whether or not a terminal interrupted them all."""
@@ -172,23 +159,5 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, everybody: bool) -> 
     with file.open("w") as out:
         out.writelines(EVENT % (1_790_000_000 + n, n) + "\n" for n in range(400_000))
     arguments = ["tune", str(file), "--set", f"{HOUR}=80,81,82", "--jobs", "2"]
-    command = [sys.executable, "-c", INTERRUPTIBLE, "-m", "streams.cli", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        while len(begun := psutil.Process(process.pid).children()) < 3:  # two replays, and multiprocessing's own
-            time.sleep(0.05)
-        time.sleep(0.5)
-        (os.killpg if everybody else os.kill)(process.pid, signal.SIGINT)
-        out_text, err_text = process.communicate(timeout=60)
-    assert (process.returncode, out_text, err_text.strip()) == (130, b"", b"")
-    until = time.monotonic() + 20
-    while any(goes_on(child) for child in begun):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def goes_on(process: psutil.Process) -> bool:
-    """Whether it still does anything."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    # Two replays, and multiprocessing's own.
+    interrupt(*arguments, begun=3, everybody=everybody)

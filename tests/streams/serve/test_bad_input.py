@@ -4,13 +4,18 @@ import asyncio
 import contextlib
 import gzip
 import io
+import os
+import resource
 import socket
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from streams.serve import api
+from streams.serve.listener import Listener
 from tests.streams.pipeline.enforce.saying import T0_US, block
 from tests.streams.serve.serving import Served, raw, tell
 
@@ -48,6 +53,9 @@ def test_usage_metrics(tmp_path: Path) -> None:
             (b"[]", {}, 400),
             (b'{"remediation_components": 1}', {}, 400),
             (b"\xff", {}, 400),
+            (b'{"remediation_components":[{"a":"\xed\xa0\x80"}]}', {}, 400),
+            (b'{"remediation_components":[{"a":' + b"[" * 100_000, {}, 400),
+            (b'{"remediation_components":[{"a":' + b"9" * 100_000 + b"}]}", {}, 400),
             (bomb, packed, 413),
             (b"not gzip", packed, 400),
             (b" " * 1_048_577, {}, 413),
@@ -77,6 +85,73 @@ def test_huge_heads(tmp_path: Path, head: str) -> None:
         assert (await server.ask("/health")).status == 200
 
     tell(tmp_path, story)
+
+
+def test_a_flood_of_what_is_no_http(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One line in the log, without a trace and without an address."""
+
+    async def story(server: Served) -> None:
+        for head in (
+            "\x16\x03\x01\r\n\r\n",
+            "GET /\xff HTTP/1.1\r\n\r\n",
+            "GET /" + "a" * 9_000 + " HTTP/1.1\r\n\r\n",
+        ) * 5:
+            assert b" 400 " in await raw(server, head)
+
+    with caplog.at_level("INFO"):
+        tell(tmp_path, story)
+    (line,) = [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert "no HTTP" in line.getMessage()
+    assert line.exc_info is None
+    assert "127.0.0.1" not in caplog.text
+
+
+def test_more_connections_than_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be taken is one line in the log; who is connected is served, and so is everybody afterwards."""
+
+    async def story(server: Served) -> None:
+        assert (await server.ask("/health")).status == 200
+        host, _, port = server.at.rpartition(":")
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stack.enter_context(socket.create_connection((host, int(port))))
+            last = os.dup(0)
+            os.close(last)
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (last + 10, before[1]))
+                while "too many files open" not in caplog.text:
+                    assert (await server.ask("/health")).status == 200
+                assert (await server.ask("/health")).status == 200
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert (await raw(server, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    with caplog.at_level("INFO"):
+        tell(tmp_path, story)
+    (line,) = [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert line.exc_info is None
+
+
+def test_a_fault_of_ours_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """With its trace, each time."""
+
+    async def broken(_: web.Request) -> web.Response:
+        raise RuntimeError("a fault")
+
+    async def story() -> None:
+        application = web.Application()
+        application.router.add_get("/", broken)
+        listener = Listener(application, finish_s=0.1)
+        at = await listener.begin("127.0.0.1", 0)
+        async with aiohttp.ClientSession() as session:
+            for _ in range(2):
+                async with session.get(f"http://{at}/") as got:
+                    assert got.status == 500
+        await listener.end()
+
+    asyncio.run(story())
+    assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True, True]
 
 
 def test_silent_and_slow_clients(tmp_path: Path) -> None:

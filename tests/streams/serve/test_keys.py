@@ -58,10 +58,21 @@ def test_changes_are_seen(path: Path) -> None:
     assert found.whose(second) is not None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"bouncers": [{"name": "x"}]}', '{"more": 1}'])
-def test_a_file_that_is_none(path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        b"[]",
+        b'{"bouncers": [{"name": "x"}]}',
+        b'{"more": 1}',
+        b'{"bouncers": [{"name": "\xed\xa0\x80"}]}',
+        b'{"bouncers": ' + b"[" * 100_000,
+        b"\xef\xbb\xbf{}",
+    ],
+)
+def test_a_file_that_is_none(path: Path, text: bytes) -> None:
     """At the start an error that names the file; later the last good one stays in force, and the reason is told."""
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(ConfigError, match=r"serve\.keys_file: .*bouncers\.json"):
         keys.Keys(path).look()
     with pytest.raises(ConfigError):
@@ -70,7 +81,7 @@ def test_a_file_that_is_none(path: Path, text: str) -> None:
     key = added(path, "edge")
     found = keys.Keys(path)
     found.look()
-    path.write_text(text)
+    path.write_bytes(text)
     found.look()
     assert found.whose(key) is not None
     assert "bouncers.json" in found.problem
@@ -116,7 +127,7 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
 
 def test_refusals_are_told_seldom(caplog: pytest.LogCaptureFixture) -> None:
     """The first at once, a flood of them as one line a minute with their number, and no address above debug."""
-    refused = keys.Refused()
+    refused = keys.Refused("questions without a right key")
     for now_s in [100 + n / 1000 for n in range(50_000)] + [160.0]:
         refused.note("192.0.2.1", now_s)
     with caplog.at_level("DEBUG", logger="streams.serve.keys"):

@@ -1,6 +1,7 @@
 """`streams/serve/openapi.json` describes what there is, and what comes back."""
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +11,14 @@ from jsonschema import Draft202012Validator
 
 from schemas.block import Action
 from streams.pipeline.enforce.wording import Decision
-from streams.serve import api, keys, question
+from streams.serve import api, authz, keys, question
 from tests.streams.pipeline.enforce.saying import T0_US, block
 from tests.streams.serve.serving import Known, Served, tell
 
 FILE: Final = Path(api.__file__).with_name("openapi.json")
 DOCUMENT: Final[dict[str, Any]] = msgspec.json.decode(FILE.read_bytes())
+METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
+"""That the document can name; a route for every method has them all."""
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
@@ -37,17 +40,23 @@ def test_routes(tmp_path: Path) -> None:
     """Every path with every method, and no other."""
     application = api.Api(Known(), keys.Keys(tmp_path / "none"), lambda: 0).application()
     routes = {
-        (route.resource.canonical, route.method.lower()) for route in application.router.routes() if route.resource
+        (route.resource.canonical, method)
+        for route in application.router.routes()
+        if route.resource
+        for method in (METHODS if route.method == "*" else [route.method.lower()])
     }
-    assert {(path, method) for path, item in DOCUMENT["paths"].items() for method in item} == routes
+    written = {(path, method) for path, item in DOCUMENT["paths"].items() for method in item}
+    assert {(path, method) for path, method in written if method in METHODS} == routes
 
 
 def test_parameters() -> None:
     """Those that are read, and no others."""
     read = set(re.findall(r'_(?:one|several|boolean|number)\(query, "(\w+)"', Path(question.__file__).read_text()))
     operations = [operation for item in DOCUMENT["paths"].values() for operation in item.values()]
-    written = {resolved(each)["name"] for operation in operations for each in operation.get("parameters", [])}
-    assert written == read
+    named = [operation.get("parameters", []) for operation in operations if isinstance(operation, dict)]
+    assert {resolved(each)["name"] for each in chain.from_iterable(named)} == read
+    asked = DOCUMENT["paths"]["/v1/authz"]["parameters"]
+    assert [resolved(each)["name"] for each in asked] == [authz.ADDRESS, *authz.NAMES]
 
 
 def test_decision() -> None:

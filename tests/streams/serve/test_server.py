@@ -1,6 +1,7 @@
 """What `weir serve` shows, and where it listens."""
 
 import asyncio
+import resource
 import ssl
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from schemas.errors import ConfigError, TransportError
 from streams.serve import keys
 from streams.serve.api import Api
 from streams.serve.listener import Listener, address, tls
+from streams.serve.server import raise_limit
 from streams.settings import ServeSettings
 from tests.broker.secure import Authority
 from tests.streams.pipeline.enforce.saying import T0_US
@@ -81,3 +83,15 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
 def test_addresses(listen: str, place: tuple[str, int]) -> None:
     """Of both versions of IP, and by name."""
     assert address(ServeSettings(listen=listen)) == place
+
+
+def test_how_many_files_may_be_open() -> None:
+    """As many as are wanted, up to the hard limit; never fewer than before."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for soft, wanted, becomes in ((1_000, 1_001, 1_001), (1_000, before[1] + 1, before[1]), (1_000, 999, 1_000)):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+            raise_limit(wanted)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (becomes, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
