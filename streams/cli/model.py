@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas import topic
-from schemas.codec import MsgpackCodec
+from schemas.codec import DECODE_ERRORS, MsgpackCodec
 from schemas.errors import UsageError
 from schemas.model import ModelDelta
 from streams import config
@@ -64,7 +64,7 @@ def read(file: Path) -> Summary:
         return msgspec.json.decode(file.read_bytes(), type=Summary)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise UsageError(f"{file}: {error}") from error
 
 

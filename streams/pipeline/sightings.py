@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.actor import Actor, Scope
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import StopError
 from schemas.sighting import (
     ACTOR_COLUMNS,
@@ -127,7 +128,7 @@ def decode(message: bytes) -> Sightings:
     """
     try:
         batch = _DECODER.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise StopError(_complaint(message, error)) from error
     if batch.version != VERSION:
         raise StopError(f"{_place(batch)}: sightings are of version {batch.version}, this Weir reads version {VERSION}")
@@ -138,7 +139,7 @@ def _complaint(message: bytes, error: Exception) -> str:
     """What is wrong with a message that cannot be read: it may be of another version."""
     try:
         found = msgspec.msgpack.decode(message, type=_Versioned).version
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         found = VERSION
     if found != VERSION:
         return f"a message of sightings is of version {found}, this Weir reads version {VERSION} (see CHANGELOG.md)"

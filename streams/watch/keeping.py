@@ -20,6 +20,7 @@ from typing import IO, Final
 
 import msgspec
 
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError, RecordError, UsageError
 from schemas.model import MODEL_CODEC, ModelDelta
 from schemas.model import VERSION as MODEL_VERSION
@@ -86,7 +87,7 @@ class Kept:
             found = msgspec.json.decode((self.directory / MANIFEST).read_bytes(), type=Manifest)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *DECODE_ERRORS) as error:
             raise CheckpointError(MANIFEST, str(error)) from error
         if found.version != VERSION:
             raise CheckpointError(MANIFEST, f"version {found.version}, this Weir reads version {VERSION}")

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import UsageError
 from streams.watch.written import remove_half_line
 
@@ -63,7 +64,7 @@ class Operators:
             try:
                 one = self._decoder.decode(line)
                 _ = one.content
-            except (msgspec.DecodeError, ValueError):
+            except (ValueError, *DECODE_ERRORS):
                 continue
             yield one
 

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas import topic
 from schemas.block import BLOCKS_FILE
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import UsageError
 from schemas.topic import Topic
 from streams.outputs.cloudevents import Record
@@ -76,5 +77,5 @@ _HEAD: Final = msgspec.json.Decoder(Head)
 def _head(value: bytes) -> Head:
     try:
         return _HEAD.decode(value)
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         return Head()

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.alert import Alert
 from schemas.block import Block
-from schemas.codec import JsonCodec
+from schemas.codec import DECODE_ERRORS, JsonCodec
 from schemas.errors import RecordError, UsageError
 
 R = TypeVar("R", Alert, Block)
@@ -50,7 +50,7 @@ class Written(Generic[R]):
             for line in file:
                 try:
                     yield _NAMED.decode(line).id
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except DECODE_ERRORS:
                     continue
 
     def records(self) -> Iterator[R]:

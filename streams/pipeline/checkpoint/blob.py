@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
 from detectors.core.hashing import xxh64
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError
 
 VERSION: Final = 3
@@ -64,7 +65,7 @@ def unpack(name: str, blob: bytes) -> tuple[Header, dict[str, NDArray[Any]]]:
         raw = zstandard.ZstdDecompressor().decompress(body)
         (size,) = _SIZE.unpack_from(raw)
         header = msgspec.msgpack.decode(raw[_SIZE.size : _SIZE.size + size], type=Header)
-    except (zstandard.ZstdError, struct.error, msgspec.DecodeError) as error:
+    except (zstandard.ZstdError, struct.error, *DECODE_ERRORS) as error:
         raise CheckpointError(name, f"cannot be read: {error}") from error
     if header.name != name:
         raise CheckpointError(name, f"holds {header.name} instead")

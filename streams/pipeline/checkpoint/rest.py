@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.actor import Actor
+from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.bounds import Turnover
@@ -122,7 +123,7 @@ def read(arrays: Mapping[str, NDArray[Any]]) -> Rest:
     """
     try:
         return msgspec.msgpack.decode(arrays[NAME].tobytes(), type=Rest)
-    except (KeyError, msgspec.DecodeError) as error:
+    except (KeyError, *DECODE_ERRORS) as error:
         raise CheckpointError(NAME, f"is of another form: {error}") from error
 
 

@@ -40,10 +40,11 @@ def test_json_is_the_file(file: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_wrong_file_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Missing, or something else."""
-    other = tmp_path / "other.json"
+    """Missing, something else, or no text."""
+    other, binary = tmp_path / "other.json", tmp_path / "binary.json"
     other.write_text("[]")
-    for path in (other, tmp_path / "missing.json"):
+    binary.write_bytes(b'{"\xff": 1}')
+    for path in (other, binary, tmp_path / "missing.json"):
         assert run(["model", "show", str(path)]) == 2
         assert capfd.readouterr().err.count("\n") == 1
 

@@ -75,11 +75,18 @@ def test_half_a_checkpoint_changes_nothing(opened: Callable[[], Kept], monkeypat
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("{", "truncated"), ('{"version": 9}', "missing required"), ("", "truncated")]
+    ("text", "why"),
+    [
+        (b"{", "truncated"),
+        (b'{"version": 9}', "missing required"),
+        (b"", "truncated"),
+        (b'{"parts": {"a": "\xff"}}', "utf-8"),
+        (b'{"other": ' + b"[" * 9999, "recursion"),
+    ],
 )
-def test_a_damaged_manifest_is_refused(opened: Callable[[], Kept], tmp_path: Path, text: str, why: str) -> None:
+def test_a_damaged_manifest_is_refused(opened: Callable[[], Kept], tmp_path: Path, text: bytes, why: str) -> None:
     """It says where each log stands: to begin anew in silence would judge everything twice."""
-    (tmp_path / MANIFEST).write_text(text)
+    (tmp_path / MANIFEST).write_bytes(text)
     with pytest.raises(CheckpointError, match=why):
         opened().manifest()
 
