@@ -43,8 +43,8 @@ VISITORS: Final = 200_000
 TICK_S: Final = 0.01
 WRITE_S: Final = 0.005
 """As the linger of a producer."""
-SETTLE_S: Final = 5.0
-"""Blocks of the first seconds do not count."""
+SETTLE_S: Final = 25.0
+"""Blocks of the first seconds do not count: by then nine in ten visitors have come, and memory has grown for them."""
 DRAIN_S: Final = 2.0
 SCRAPER_EVERY: Final = 10
 """Ticks from the beginning of one scraper to that of the next."""
