@@ -26,6 +26,7 @@ kafka-down: $(READY) ## stop it; its data stays in build/kafka
 ##@ Develop
 
 test: $(READY) ## run every test (ARGS='-k topics'; JOBS=2: so many files at once; WEIR_TEST_KAFKA=auto|off|require)
+	@$(RUN) -m tests.warm
 	@WEIR_TEST_KAFKA=$${WEIR_TEST_KAFKA:-auto} $(RUN) -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) format-check lint types test ## format, lint, types, tests: what CI runs

@@ -10,7 +10,7 @@ from streams.settings import Settings
 
 
 def warm_up(settings: Settings) -> None:
-    """Take a few views through the whole pipeline: some 30 s where nothing is compiled yet, else a fraction of one."""
+    """Take a few views through the whole pipeline: up to a minute where nothing is compiled yet, else a moment."""
     warm_up_observe()
     pipeline = Pipeline(settings, config.detectors(settings), config.revision(settings))
     record = {
