@@ -9,15 +9,20 @@ from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP, AppT, EventT
+from mode import Service
 from mode.types import BaseSignalT
 from yarl import URL
 
+from schemas.errors import StopError
 from streams.live.transport.consumer import BatchConsumer
+from streams.live.transport.failure import stop_process
 from streams.live.transport.options import Declared, FetchOptions, TopicOptions
 from streams.live.transport.pins import check_pins
 from streams.live.transport.topic import BatchSchema, BatchTopic
 
 SCHEME = "batch"
+RUNNER = Service._execute_task.__name__  # noqa: SLF001 - if it is another one day, the import says so
+"""What runs the tasks of a service, and takes their being cancelled in its stride."""
 
 
 def register() -> None:
@@ -40,6 +45,8 @@ class BatchTransport(Transport):
         check_pins()
         super().__init__(url, app, loop)
         self.declared = Declared()
+        self.recovering: asyncio.Task[Any] | None = None
+        """Faust's task of recovery, once it has run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,31 @@ def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, ma
 
 
 async def _ask_beginnings(app: AppT, /, *_: object, signal: BaseSignalT[Any], **__: object) -> None:  # noqa: ARG001
+    _watch(transport_of(app), app)
     await cast(BatchConsumer, app.consumer).ask_beginnings()
+
+
+def _watch(transport: BatchTransport, app: AppT) -> None:
+    """End the process if Faust's task of recovery, which runs here, ends while the app goes on.
+
+    Faust only notes that a task of its own was cancelled. No assignment would be restored or read from then on, and
+    the worker would stay a member of the group that does nothing.
+    """
+    task = asyncio.current_task()
+    if task is not None and task is not transport.recovering and _runs(task) == RUNNER:
+        transport.recovering = task
+        task.add_done_callback(lambda _: _recovery_ended(app))
+
+
+def _runs(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__name__", "")
+
+
+def _recovery_ended(app: AppT) -> None:
+    if not app.should_stop:
+        stop_process(
+            StopError("Faust's task of recovery was cancelled, so nothing would be read any more"), "rebalance"
+        )
 
 
 def let_commit(app: AppT, tp: TP, offset: int) -> None:

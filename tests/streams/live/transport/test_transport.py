@@ -11,9 +11,10 @@ import pytest
 from aiokafka.consumer import fetcher
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import TRANSPORTS
-from faust.types import EventT
+from faust.types import AppT, EventT
+from mode import Service
 
-from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, on_last_call, register
+from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, on_last_call, register, transport
 from streams.live.transport.topic import WAITING_BYTES, BatchQueue
 from streams.live.transport.transport import BatchTransport, PartitionState, transport_of
 from streams.pipeline.batch import Batch
@@ -108,3 +109,31 @@ def test_last_calls_belong_to_app(app: faust.App) -> None:
 def test_idle(position: int | None, end: int | None, idle: bool) -> None:
     """Idle is only who has taken all there was, and knows it."""
     assert PartitionState(0, position, end).idle is idle
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_worker_whose_recovery_ends_does_not_stay(stopping: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its member of the group would hold partitions that nobody reads; at a stop it ends as it should."""
+    said: list[str] = []
+    monkeypatch.setattr(transport, "stop_process", lambda error, where: said.append(f"{where}: {error}"))
+    app, watched = (
+        cast(AppT, SimpleNamespace(should_stop=False)),
+        cast(BatchTransport, SimpleNamespace(recovering=None)),
+    )
+
+    async def recovery() -> None:
+        for _ in range(3):
+            transport._watch(watched, app)
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        task = asyncio.create_task(Service()._execute_task(recovery()))
+        await asyncio.sleep(0)
+        assert not said
+        cast(SimpleNamespace, app).should_stop = stopping
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert len(said) == (0 if stopping else 1)
