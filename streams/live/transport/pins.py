@@ -37,6 +37,7 @@ aiokafka.record.default_records DefaultRecord .offset .timestamp .key .value .he
 faust.app.base                App ._on_agent_error(agent,exc) .consumer_generation_id .flow_control
 faust.app.base                App .on_rebalance_complete
 faust.agents                  current_agent .__call__
+mode.services                 Service ._execute_task(task)
 faust.channels                Channel .queue :_queue :maxsize
 faust.transport.conductor     Conductor .__iter__() .acks_enabled_for(topic)
 faust.transport.consumer      Consumer ._getmany(active_partitions,timeout) ._to_message(tp,record) ._new_offset(tp)

@@ -21,7 +21,7 @@ from streams.live.transport.pins import check_pins
 from streams.live.transport.topic import BatchSchema, BatchTopic
 
 SCHEME = "batch"
-RUNNER = Service._execute_task.__name__  # noqa: SLF001 - if it is another one day, the import says so
+RUNNER = Service._execute_task.__name__  # noqa: SLF001 - pins.py looks whether it is there
 """What runs the tasks of a service, and takes their being cancelled in its stride."""
 
 
