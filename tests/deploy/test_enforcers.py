@@ -136,8 +136,13 @@ def proxy(kind: str, home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]
     config.write_text((NGINX_CONFIG if kind == "nginx" else HAPROXY_CONFIG).format(home=home, port=port))
     command = [NGINX or "", "-c", str(config)] if kind == "nginx" else [HAPROXY or "", "-db", "-f", str(config)]
     with running(*command, log=home / "proxy.log") as process:
-        assert reached(lambda: status(port, PERSON) == 200, 20), (home / "proxy.log").read_text()
-        yield process
+        try:
+            assert reached(lambda: status(port, PERSON) == 200, 20)
+            yield process
+        except AssertionError as error:
+            for log in sorted(home.glob("*.log")):
+                error.add_note(f"{log.name}:\n{log.read_text()}")
+            raise
 
 
 def options(kind: str, home: Path) -> list[str]:

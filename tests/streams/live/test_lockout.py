@@ -27,9 +27,10 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client() -> Iterator[logging.Logger]:
-    """The logger in which clients say that they could not connect."""
+    """The logger in which clients say that they could not connect; nobody else of this process listens there."""
     logger = logging.getLogger(SAYS)
     before = list(logger.filters)
+    logger.filters.clear()
     yield logger
     logger.filters[:] = before
 
