@@ -151,7 +151,8 @@ def _fuse(
         _add_up(sums[p], ranks, traits, reading, largest, named, total[i], parts[i])
         gain[i] = max(total[i, 0] - before, 0.0)
         whole[p] = total[i, 0]
-        if before < RISE or rise_us[p] == 0:
+        # A touch may be told twice: the second time it finds the evidence as low as the first time left it.
+        if rise_us[p] == 0 or (before < RISE and (asked[i] or total[i, 0] >= RISE)):
             rise_us[p], rise_exposed[p], rise_sightings[p] = time_us[i], exposed_now[i] - 1, 0
         rise_sightings[p] += asked[i]
         since_us[i] = min(rise_us[p], time_us[i])

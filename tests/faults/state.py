@@ -5,7 +5,6 @@ Live state is read from the checkpoints that workers leave when they stop in goo
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -20,12 +19,10 @@ from streams.pipeline.model.models import Models
 from streams.pipeline.pipeline import Pipeline
 from streams.settings import Settings
 from tests.broker.installation import Installation, partition_of
-from tests.streams.pipeline.checkpoint.picture import Picture, picture, unlike
+from tests.streams.pipeline.checkpoint.picture import of_the_input, picture, unlike
 
 STEP: Final = 2_000
 """Events between two looks at the watermark."""
-BY_ARRIVAL: Final = frozenset({"rows that wait, course", "roster, held", "turnover"})
-"""What hangs on how events came and not on what they were: duplicates, messages kept to name members by."""
 
 
 def differing_actors(weir: Installation, events: Sequence[bytes]) -> tuple[int, list[str]]:
@@ -34,32 +31,12 @@ def differing_actors(weir: Installation, events: Sequence[bytes]) -> tuple[int, 
     undisturbed = _undisturbed(weir.settings, weir.requests, events)
     live = asyncio.run(_live(weir))
     for one, other in zip(undisturbed, live, strict=True):
-        expected, found = _comparable(picture(one)), _comparable(picture(other))
+        expected, found = of_the_input(picture(one)), of_the_input(picture(other))
         differences += [
             f"partition {one.partition}: {name} is {_short(found.get(name))}, not {_short(expected.get(name))}"
-            for name in sorted(unlike(expected, found) - BY_ARRIVAL)
+            for name in sorted(unlike(expected, found))
         ]
     return sum(len(one.actors) for one in undisturbed), differences
-
-
-def _comparable(known: Picture) -> Picture:
-    """Without what hangs on when decisions were made and how batches were cut.
-
-    That is the time of day, the watermark, the order in which tiers came, and the number of sightings: a touch is told
-    once a batch.
-    """
-    timeless = {"decided_us": 0, "watermark_us": 0}
-    episodes = [
-        (key, episode | {name: replace(episode[name], **timeless) for name in ("opened", "latest")})
-        for key, episode in known["open"]
-    ]
-    epoch, tiers, partition = known["course"]
-    return known | {
-        "open": episodes,
-        "counts": known["counts"][1:],
-        "course": (epoch, sorted(tiers), partition),
-        "decider": known["decider"][1:],  # the first says when to look next at the latest, which is never missed
-    }
 
 
 def _short(value: object) -> str:

@@ -186,6 +186,19 @@ class TestRise:
         assert found.profiles.tolist() == [1, 1, 6, 7]
         assert found.sightings.tolist() == [1, 1, 2, 3]
 
+    @given(st.lists(st.tuples(st.sampled_from([0.0, 1.5, 2.5, 6.0]), st.booleans(), st.integers(0, 2)), max_size=9))
+    def test_a_touch_told_twice(self, said: list[tuple[float, bool, int]]) -> None:
+        """It leaves what it left when it was told once: how often it is told depends on how batches were cut."""
+        days = np.cumsum([2 * DAY_US * gap for _, _, gap in said]).tolist()
+        once, twice = Summed(), Summed()
+        for (nats, asked, _), at_us in zip(said, days, strict=True):
+            for summed, times in ((once, 1), (twice, 1 if asked else 2)):
+                for _ in range(times):
+                    summed.fuse([nats], at_us=[at_us], exposed=[at_us // DAY_US + 1], asked=[asked])
+        assert {name: one.tolist() for name, one in once.state.items()} == {
+            name: one.tolist() for name, one in twice.state.items()
+        }
+
     def test_touches_are_no_sightings(self) -> None:
         """Evidence that moves where nobody asked for a profile is added up, and counts as no sighting of the rise."""
         found = Summed().fuse([3.0, 4.0, 5.0, 6.0], at_us=[0, 10, 10, 20], asked=[True, False, False, True])

@@ -5,7 +5,7 @@ It reads the objects themselves and shares nothing with what it is to check. Whi
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +52,8 @@ GIVEN: Final = {
     "Sleepers": {"record"},
 }  # fmt: skip
 """What the settings or the other objects give, what follows from the state, and what checkpoints themselves keep."""
+BY_ARRIVAL: Final = frozenset({"rows that wait, course", "roster, held", "turnover"})
+"""What hangs on how events came and not on what they were: duplicates, messages kept to name members by."""
 
 
 def picture(assessor: Assessor) -> Picture:
@@ -81,6 +83,27 @@ def picture(assessor: Assessor) -> Picture:
 def unlike(one: Picture, other: Picture) -> set[str]:
     """Names under which two pictures differ."""
     return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def of_the_input(known: Picture) -> Picture:
+    """Without what hangs on when events came, when decisions were made and how batches were cut.
+
+    That is what came twice, the time of day, the watermark, the order in which tiers came, and the number of sightings:
+    a touch is told once a batch.
+    """
+    timeless = {"decided_us": 0, "watermark_us": 0}
+    episodes = [
+        (key, episode | {name: replace(episode[name], **timeless) for name in ("opened", "latest")})
+        for key, episode in known["open"]
+    ]
+    epoch, tiers, partition = known["course"]
+    own = {
+        "open": episodes,
+        "counts": known["counts"][1:],
+        "course": (epoch, sorted(tiers), partition),
+        "decider": known["decider"][1:],  # the first says when to look next at the latest, which is never missed
+    }
+    return {name: value for name, value in (known | own).items() if name not in BY_ARRIVAL}
 
 
 def _plain(episode: Any) -> dict[str, Any]:
