@@ -33,8 +33,6 @@ WIDEST_BITS = {4: 8, 6: 16}
 """Prefix of the widest network that is blocked: a wider one is a mistake of somebody's."""
 ANSWER_S = 5.0
 RELOAD_S = 30.0
-AGAIN_S = 5.0
-"""So long after a change it is told once more: nginx says yes before it tries, and keeps what it had if it fails."""
 CHUNK_BYTES = 1 << 16
 
 Blocked = Mapping[str, str]
@@ -224,7 +222,7 @@ def follow(proxy: Proxy, every_s: float, feed: int) -> None:
     """Likewise, but leave at the end what stands."""
     decisions, rest = Decisions(), b""
     shown: dict[str, str] | None = None
-    free_s, again_s = time.monotonic() + every_s, float("inf")
+    free_s = time.monotonic() + every_s
     with selectors.DefaultSelector() as selector:
         selector.register(feed, selectors.EVENT_READ)
         while True:
@@ -239,8 +237,7 @@ def follow(proxy: Proxy, every_s: float, feed: int) -> None:
             if now_s < free_s:
                 continue
             blocked = decisions.blocked(now_s)
-            if blocked != shown or now_s >= again_s:
-                again_s = now_s + AGAIN_S if blocked != shown else float("inf")
+            if blocked != shown:
                 shown = blocked if told(proxy, blocked) else None
             free_s = now_s + every_s
 

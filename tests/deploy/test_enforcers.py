@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -188,7 +187,7 @@ def test_a_recipe(kind: str, tmp_path: Path) -> None:
         with proxy(kind, tmp_path, port), running(BOUNCER or "", "-c", str(config), log=tmp_path / "bouncer.log"):
 
             def answered(source: str, wanted: int) -> bool:
-                return reached(lambda: status(port, source) == wanted, POLL_S + 20)
+                return reached(lambda: status(port, source) == wanted, POLL_S + 8)
 
             assert answered(SCRAPER, 403), (tmp_path / "bouncer.log").read_text()
             assert status(port, PERSON) == status(port, NEIGHBOUR) == 200
@@ -338,29 +337,6 @@ def test_a_reload_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """It is given up: the end of another block must not wait for it."""
     monkeypatch.setattr(carry_out, "RELOAD_S", 0.1)
     assert not carry_out.told(Nginx(tmp_path / "blocked", "sleep 60"), {})
-
-
-def test_each_change_is_told_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a reload that was asked for may come to nothing; where nothing changes nobody is told anything."""
-    monkeypatch.setattr(carry_out, "AGAIN_S", 0.1)
-    shown: list[list[str]] = []
-
-    class Heard:
-        def show(self, blocked: carry_out.Blocked) -> None:
-            shown.append(list(blocked))
-
-    feed, end = os.pipe()
-    thread = threading.Thread(target=carry_out.follow, args=(Heard(), 0.01, feed))
-    thread.start()
-    assert reached(lambda: shown == [[], []], 20)
-    said = {"action": "add", "value": SCRAPER, "type": "ban", "duration": "1h"}
-    os.write(end, json.dumps(said).encode() + b"\n")
-    assert reached(lambda: shown[2:] == [[SCRAPER], [SCRAPER]], 20)
-    time.sleep(0.5)
-    os.close(end)
-    thread.join()
-    os.close(feed)
-    assert shown == [[], [], [SCRAPER], [SCRAPER]]
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
