@@ -105,11 +105,11 @@ def status(port: int, source: str) -> int:
 
 
 def reached(looked: Callable[[], bool], longest_s: float) -> bool:
-    """Whether it was so in time."""
+    """Whether it was so once in time: while nginx reloads, old workers and new ones answer by turns."""
     deadline = time.monotonic() + longest_s
-    while not looked() and time.monotonic() < deadline:
+    while not (so := looked()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return looked()
+    return so
 
 
 @contextmanager
