@@ -25,6 +25,7 @@ from streams.live.auditing import brake_entry
 from streams.live.checkpoint.reading import StateReader
 from streams.live.decision_log import tell
 from streams.live.figures import Figures, figures
+from streams.live.modelling import Modelling
 from streams.live.overriding import Overriding
 from streams.live.owned import Owned, Restorer, parted
 from streams.live.revising import Revising
@@ -57,8 +58,6 @@ STAGE: Final = "assess"
 RETRY_S: Final = 1.0
 LOOK_S: Final = 0.25
 """How often is looked whose checkpoint is due."""
-SPARE_EPOCHS: Final = 6
-"""Models of so many epochs before the oldest that is judged are kept."""
 LAST_SHARE: Final = 0.5
 """Of the session time-out, for the last checkpoints before partitions go: the group waits meanwhile."""
 
@@ -91,10 +90,10 @@ class Assessing:
         self._busy = asyncio.Lock()
         # Kernels run without the interpreter's lock: beside them the loop reads, observes and sends.
         self._judging = ThreadPoolExecutor(1, thread_name_prefix=STAGE)
+        self._modelling = Modelling(models, feed, settings.model.epoch_s, self._judging)
         self._stream: StreamT[Batch] | None = None
         self._patience_s = kafka.model_wait_ms / 1000
         self._kafka, self._interval_s = kafka, settings.checkpoint.interval_s
-        self._epoch_us = settings.model.epoch_s * 1_000_000
         self._writing = asyncio.Lock()
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         options = TopicOptions(rewind=True, late_acks=True, begin=self.begin if self._interval_s else None)
@@ -182,9 +181,8 @@ class Assessing:
 
     @property
     def model_end_us(self) -> int | None:
-        """End of the newest epoch of the model that all partitions have told; None before the first."""
-        complete = self._models.complete
-        return None if complete < 0 else (complete + 1) * self._epoch_us
+        """See `Modelling.end_us`."""
+        return self._modelling.end_us
 
     def first_waiting(self, partition: int) -> int | None:
         """Where what waits to be judged of a partition begins; None where nothing waits."""
@@ -247,15 +245,10 @@ class Assessing:
             outcome.overruled = assessor.overrule(self._clock())
         if assessor.judged > before.judged and owned.upto >= owned.silent_below:
             self._tally.reached(outcome.reached_us, self._clock(), impatient=impatient)
-        self._forget_models()
+        if self._interval_s and not self.rebuilding:
+            self._modelling.let_go([one.assessor.epoch for one in self._owned.values()])
         self._tally.advanced(before, counted(assessor))
         return outcome
-
-    def _forget_models(self) -> None:
-        """Let go of models that no partition here needs; a take-over may come from a few epochs behind."""
-        epochs = [owned.assessor.epoch for owned in self._owned.values()]
-        if self._interval_s and epochs and not self.rebuilding:
-            self._models.forget(min(epochs) - SPARE_EPOCHS)
 
     def _own(self, batch: Batch, message: Message) -> Owned | None:
         """The state that ``batch`` belongs to; None when its partition was given away meanwhile."""
@@ -365,6 +358,8 @@ class Assessing:
         await self._send(owned, outcome, silent=silent)
         owned.due_since = None if outcome.settled else owned.due_since or time.monotonic()
         owned.torn = False
+        if not outcome.settled:
+            await self._modelling.recall(owned.assessor)
 
     def _acknowledge(self, owned: Owned) -> None:
         """What has been judged, once all that came of it has arrived; not while some of it waits for its model."""

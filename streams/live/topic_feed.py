@@ -33,8 +33,9 @@ class TopicFeed(Service, Generic[R]):
         """Set whenever records have come in; whoever waits for it clears it."""
         self._numbers = [TopicPartition(name, number) for number in range(partitions)]
         self._settings, self._name, self._make = settings, name, read
+        self._again = False
         self.caught_up = asyncio.Event()
-        """Set when all that stood in the topic at the start has been read."""
+        """Set when all has been read that stood in the topic at the start, or at the latest `rewind`."""
 
     async def on_start(self) -> None:
         """Begin at the beginning."""
@@ -54,11 +55,20 @@ class TopicFeed(Service, Generic[R]):
         found, self._found = self._found, []
         return found
 
+    def rewind(self) -> None:
+        """Read it from its beginning once more; what was read and not taken is dropped."""
+        self._found, self._again = [], True
+        self.caught_up.clear()
+
     async def _read(self) -> None:
         try:
             while not self.should_stop:
+                if self._again:
+                    await self._begin_again()
                 await self._note_progress()
                 polled = await self._consumer.getmany(timeout_ms=POLL_MS)
+                if self._again:
+                    continue  # it was on its way before
                 made = [self._make(record.key, record.value) for records in polled.values() for record in records]
                 taken = [one for one in made if one is not None]
                 if taken:
@@ -68,9 +78,15 @@ class TopicFeed(Service, Generic[R]):
             if not self.should_stop:
                 stop_process(error, f"reading {self._name}")
 
+    async def _begin_again(self) -> None:
+        self._again = False
+        self._ends = await self._consumer.end_offsets(self._numbers)
+        await self._consumer.seek_to_beginning(*self._numbers)
+
     async def _note_progress(self) -> None:
         if not self.caught_up.is_set():
             positions = [await self._consumer.position(number) for number in self._numbers]
-            if all(at >= self._ends[number] for number, at in zip(self._numbers, positions, strict=True)):
+            read = all(at >= self._ends[number] for number, at in zip(self._numbers, positions, strict=True))
+            if read and not self._again:
                 self.caught_up.set()
                 self.changed.set()

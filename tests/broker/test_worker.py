@@ -55,6 +55,11 @@ class Recording:
     blocks: dict[str, Record]
 
     @property
+    def incidents(self) -> set[str]:
+        """Keys of alerts."""
+        return {alert["incident"] for alert in self.alerts.values()}
+
+    @property
     def end(self) -> str:
         """Time of the last event."""
         return str(msgspec.json.decode(self.events[-1])["@timestamp"])
@@ -237,6 +242,19 @@ def test_thought_dead(weir: Installation, day: Day) -> None:
     frozen.process.send_signal(signal.SIGCONT)
     weir.wait_judged()
     assert_as_replayed(weir, day)
+
+
+def test_taken_over_from_long_before(weir: Installation, day: Day) -> None:
+    """Whoever takes over what was judged long ago, here all since the beginning, still has the model of that time."""
+    weir.config.write_text(weir.config.read_text().replace("interval_s = 1\n", "interval_s = 16\n"))
+    left, other = weir.start(), weir.start()
+    weir.wait(
+        lambda: len({one.key for one in sent(weir, topic.ALERTS)}) == len(day.recording.incidents), "all incidents"
+    )
+    left.kill()
+    weir.wait_judged()
+    assert_as_replayed(weir, day)
+    assert "the model of its time was let go of" in other.output()
 
 
 def kill_at(weir: Installation, day: Day, worker: Worker, part: float, chance: random.Random) -> None:

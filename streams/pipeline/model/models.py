@@ -41,7 +41,14 @@ class Models:
         """Expect deltas of ``partitions`` partitions."""
         self._settings = settings
         self.partitions: Final = partitions
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything: all deltas are to come once more."""
         self._done: dict[int, int] = {}
+        self._taken: set[tuple[int, int]] = set()
+        """Epoch and partition of those of which all parts are here, while the epoch is not merged."""
+        self._merged_upto = _NEVER
         self._parts: dict[tuple[int, int], dict[int, ModelDelta]] = {}
         self._waiting: dict[int, list[ModelDelta]] = {}
         self._profiles, self._counts = np.zeros(0, np.uint64), np.zeros(0, np.float32)
@@ -61,20 +68,24 @@ class Models:
     def add(self, delta: ModelDelta) -> None:
         """Take one part of a delta; one that came before changes nothing.
 
-        Partitions may come in any order, the deltas of one partition in the order of their epochs.
+        They may come in any order. A partition's stand in that of their epochs, but for one that was sent again and is
+        the only one left since the topic was compacted; so whoever reads them for the first time merges none before all
+        are here.
 
         Raises:
             ModelError: another version has written it.
         """
         if delta.version != VERSION:
             raise ModelError(f"delta {delta.key} of the model has version {delta.version}, this is version {VERSION}")
-        if delta.epoch <= self._done.get(delta.partition, _NEVER):
+        mark = delta.epoch, delta.partition
+        if delta.epoch <= self._merged_upto or mark in self._taken:
             return
-        parts = self._parts.setdefault((delta.epoch, delta.partition), {})
+        parts = self._parts.setdefault(mark, {})
         parts[delta.part] = delta
         if len(parts) == delta.parts:
-            del self._parts[delta.epoch, delta.partition]
-            self._done[delta.partition] = delta.epoch
+            del self._parts[mark]
+            self._taken.add(mark)
+            self._done[delta.partition] = max(self._done.get(delta.partition, _NEVER), delta.epoch)
             self._waiting.setdefault(delta.epoch, []).extend(
                 part for part in parts.values() if part.profiles or part.lessons or part.suspects
             )
@@ -85,7 +96,11 @@ class Models:
 
     def complete_for(self, epoch: int) -> bool:
         """Every partition is done with what the model of ``epoch`` must know, and that has not been forgotten."""
-        return self._complete() >= epoch - LAG and epoch >= self._needed_from
+        return self._complete() >= epoch - LAG and self.is_kept(epoch)
+
+    def is_kept(self, epoch: int) -> bool:
+        """Whether the model of ``epoch``, or what it will be merged from, has not been forgotten."""
+        return epoch >= self._needed_from
 
     def _complete(self) -> int:
         """The latest epoch with which every partition is done."""
@@ -96,6 +111,9 @@ class Models:
         known = min(epoch - LAG, self._complete())
         for waiting in sorted(e for e in self._waiting if e <= known):
             self._fold(waiting, self._waiting.pop(waiting))
+        if known > self._merged_upto:
+            self._merged_upto = known
+            self._taken = {mark for mark in self._taken if mark[0] > known}
         return self._models[max(bisect_right(self._epochs, epoch - LAG) - 1, 0)]
 
     @property

@@ -349,9 +349,8 @@ def test_models_of_long_ago_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     for interval_s, silent_below, expected in ((15, 0, [4]), (15, 99, []), (0, 0, [])):
         made = staged(monkeypatch, Settings(checkpoint=CheckpointSettings(interval_s)))
         asked: list[int] = []
-        monkeypatch.setattr(made.assessing, "_models", SimpleNamespace(forget=asked.append))
+        monkeypatch.setattr(made.models, "forget", asked.append)
         for number, epoch in ((0, 10), (1, 12)):
-            owned = Owned(cast(Assessor, SimpleNamespace(epoch=epoch)), 1, silent_below)
-            made.assessing._owned[number] = owned
-        made.assessing._forget_models()
+            made.assessing._owned[number] = Owned(cast(Assessor, Scripted(epoch=epoch)), 1, silent_below)
+        made.assessing._judge(made.assessing._owned[1], [], [], silent=False)
         assert asked == expected

@@ -202,6 +202,29 @@ class TestComplete:
         found.add(delta(E + 1, 0, [])[0])
         assert counts(found.serve(E + 3), [1]) == [1]
 
+    def test_compacted(self) -> None:
+        """Sent again behind later ones and the only one left of its key, a delta is merged all the same."""
+        first, second, third = (delta(E + n, 0, [n + 1]) for n in range(3))
+        found = models(1, [*second, *third, *first, *first])
+        assert counts(found.serve(E + 4), [1, 2, 3]) == [1, 1, 1]
+        assert same(found.serve(E + 3), models(1, [*first, *second, *third]).serve(E + 3))
+
+    def test_let_go(self) -> None:
+        """A model that was forgotten is complete no more, until all deltas have come once more."""
+        deltas = [*delta(E, 0, [1]), *delta(E + 1, 0, [2]), *delta(E + 2, 0, [3])]
+        found = models(1, deltas)
+        before = found.serve(E + 2)
+        found.serve(E + 4)
+        found.forget(E + 3)
+        assert [found.is_kept(E + n) for n in (2, 3)] == [False, True]
+        assert not found.complete_for(E + 2)
+        found.begin_anew()
+        assert not found.has(E, 0)
+        for one in deltas:
+            found.add(one)
+        assert found.complete_for(E + 2)
+        assert same(found.serve(E + 2), before)
+
     def test_another_version(self) -> None:
         """What another version wrote is not guessed at."""
         with pytest.raises(ModelError, match=rf"has version {VERSION + 1}, this is version {VERSION}"):

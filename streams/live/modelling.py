@@ -1,0 +1,50 @@
+"""Which models a worker keeps: it lets go of old ones, and reads all of them again where one of those is needed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from schemas.model import ModelDelta
+from streams.live.topic_feed import TopicFeed
+from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.model.models import Models
+
+log = logging.getLogger(__name__)
+
+SPARE_EPOCHS: Final = 6
+"""Models of so many epochs before the oldest that is judged are kept: most take-overs come from no farther behind."""
+
+
+class Modelling:
+    """The models of one worker, and the topic of deltas that they are merged from."""
+
+    def __init__(self, models: Models, feed: TopicFeed[ModelDelta], epoch_s: int, judging: ThreadPoolExecutor) -> None:
+        """Touch ``models`` in the thread ``judging`` alone, as whoever judges does."""
+        self._models, self._feed, self._judging = models, feed, judging
+        self._epoch_us = epoch_s * 1_000_000
+
+    @property
+    def end_us(self) -> int | None:
+        """End of the newest epoch of the model that all partitions have told; None before the first."""
+        complete = self._models.complete
+        return None if complete < 0 else (complete + 1) * self._epoch_us
+
+    def let_go(self, epochs: Sequence[int]) -> None:
+        """Forget models that no partition needs, of those that are judged in ``epochs``."""
+        if epochs:
+            self._models.forget(min(epochs) - SPARE_EPOCHS)
+
+    async def recall(self, assessor: Assessor) -> None:
+        """Read everything again if the model that a partition waits for was let go of; nothing may be judged meanwhile.
+
+        It was taken over from farther behind: by half of what there is it would be judged otherwise than before, and
+        what it learned then would seem to be new.
+        """
+        if self._models.is_kept(assessor.epoch):
+            return
+        log.info("partition %d: the model of its time was let go of: reading it again", assessor.partition)
+        self._feed.rewind()
+        await asyncio.get_running_loop().run_in_executor(self._judging, self._models.begin_anew)
+        await self._feed.caught_up.wait()
