@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.live.connection import for_aiokafka
+from streams.live.leaving import leave
 from streams.settings import KafkaSettings
 
 POLL_MS: Final = 200
@@ -47,7 +48,7 @@ class Reading:
 
     async def end(self) -> None:
         """Leave."""
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def take(self, wait_ms: int = POLL_MS, most: int | None = None) -> Iterator[tuple[TopicPartition, list[Any]]]:
         """What has come, by partition, after at most ``wait_ms``."""

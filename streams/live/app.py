@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import faust
@@ -26,6 +27,7 @@ from streams.live.publications import standing
 from streams.live.reloading import LOOK_S, Reloading
 from streams.live.revising import Revising
 from streams.live.sending import Sender
+from streams.live.starting import asked
 from streams.live.tally import Tally
 from streams.live.topic_feed import TopicFeed
 from streams.live.transport import FetchOptions, configure, register, stop_process
@@ -82,10 +84,10 @@ def build(
     Raises:
         TransportError: the broker cannot be reached, or a topic is missing.
     """
-    access.require(settings, stages)
+    asked(partial(access.require, settings, stages))
     lists = RobotLists(settings.bots, clock)
     settings = replace(settings, bots=lists.bots)
-    partitions = _partitions(settings, stages)
+    partitions = asked(partial(_partitions, settings, stages))
     app, tally = _app(settings.kafka, partitions), Tally()
     condition = Condition(worker_name(), config.revision(settings))
     reads = {"observe": settings.input.topic, "assess": access.name_of(topic.ACTIVITY, settings)}
@@ -96,7 +98,7 @@ def build(
         measuring.observing = observing = Observing(app, settings, partitions.activity, tally)
         auditing.held = measuring.observing.held.__len__
     if "assess" in stages:
-        revising = Revising(settings, standing(settings.kafka), partitions.config, clock)
+        revising = Revising(settings, asked(partial(standing, settings.kafka)), partitions.config, clock)
         condition.config = revising.in_force
         measuring.assessing = assessing = _assess(app, settings, partitions, clock, tally, revising)
         auditing.rebuilding, auditing.noted = lambda: assessing.rebuilding, revising.entries

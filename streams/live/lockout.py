@@ -42,7 +42,10 @@ class Lockout(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Have a look, unless one is under way; True, as the line is written all the same."""
         if record.levelno >= logging.ERROR and self._looking.acquire(blocking=False):
-            threading.Thread(target=self._look, name="lockout", daemon=True).start()
+            try:
+                threading.Thread(target=self._look, name="lockout", daemon=True).start()
+            except RuntimeError:  # no more threads: the client that speaks must not fail of it
+                self._looking.release()
         return True
 
     def _look(self) -> None:

@@ -18,6 +18,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from schemas.errors import InputError, TransportError
 from schemas.event_time import parse_time_us
 from streams.live.connection import for_aiokafka
+from streams.live.leaving import leave
 from streams.live.topics import ANSWER_MS, partitions
 from streams.live.transport.fetch import BatchFetcher
 from streams.live.transport.options import FetchOptions, TopicOptions
@@ -104,7 +105,7 @@ class _Reader:
 
     async def stop(self) -> None:
         """Let go of the broker."""
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def bounds(self, stretch: Stretch) -> list[tuple[int, int]]:
         """Offsets ``[lo, hi)`` of the stretch in each partition."""

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 
 from streams.live.connection import for_aiokafka
+from streams.live.leaving import leave
 from streams.live.transport import stop_process
 from streams.settings import KafkaSettings
 
@@ -48,7 +49,7 @@ class TopicFeed(Service, Generic[R]):
 
     async def on_stop(self) -> None:
         """Leave."""
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     def take(self) -> list[R]:
         """What has come in since the last call."""

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError as ReadingError
 
 from schemas.errors import TransportError
 from streams.live.connection import failure, for_aiokafka, for_kafka_python
+from streams.live.leaving import leave
 from streams.live.topics import ANSWER_MS
 from streams.settings import KafkaSettings
 
@@ -102,7 +103,7 @@ async def _last_values(kafka: KafkaSettings, places: Sequence[Place]) -> dict[st
             for read in polled.values():
                 found |= {_text(record.key): record.value for record in read}
     finally:
-        await consumer.stop()
+        await leave(consumer)
     return found
 
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.clock import Clock
 from streams.live.connection import for_aiokafka
+from streams.live.leaving import leave
 from streams.settings import KafkaSettings
 
 MS: Final = 1_000
@@ -157,4 +158,4 @@ class Source:
             await asyncio.wait([self._committing], timeout=END_S)
             if not self._committing.cancel() and not self._committing.cancelled():
                 self._committing.exception()  # told to whoever waited for it, if anybody still did
-        await self._consumer.stop()
+        await leave(self._consumer)

@@ -20,6 +20,7 @@ from schemas.errors import RecordError, TransportError
 from schemas.event_time import parse_time_us
 from streams.clock import Clock
 from streams.live.connection import failure, for_aiokafka
+from streams.live.leaving import leave
 from streams.pipeline.enforce.decisions import KEPT_US, Decisions
 from streams.settings import KafkaSettings
 
@@ -111,8 +112,8 @@ class Feed:
             first = _first(error)
             raise failure(self._settings, first) if isinstance(first, KafkaError) else first from error
         finally:
-            await consumer.stop()
-            await asker.stop()
+            await leave(consumer)
+            await leave(asker)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:

@@ -1,7 +1,7 @@
 """`weir worker` that fails: the last argument names the fault.
 
 ``observe`` and ``assess`` are bugs of a stage that an account "poison" brings out; ``sent`` is a kill at the worst
-moment.
+moment. ``begin`` and ``seek`` are what an assignment awaits that was cancelled though nobody has asked for it.
 """
 
 import asyncio
@@ -9,11 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 from unittest import mock
 
 from schemas import topic
 from streams.cli.main import run
+from streams.live.checkpoint.reading import StateReader
 from streams.live.sending import Outgoing, Sender
+from streams.live.transport.consumer import BatchConsumer
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observed, Observer
@@ -48,7 +51,14 @@ async def begin_and_die(self: Sender, records: Sequence[Outgoing]) -> list[async
     return sent
 
 
+async def cancelled(*_: object) -> NoReturn:
+    """Awaits what was cancelled."""
+    raise asyncio.CancelledError
+
+
 FAULTS = {
+    "begin": (StateReader, "find", cancelled),
+    "seek": (BatchConsumer, "perform_seek", cancelled),
     "observe": (Observer, "observe", failing_observe),
     "assess": (Assessor, "accept", failing_accept),
     "sent": (Sender, "begin", begin_and_die),

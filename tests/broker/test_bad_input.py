@@ -158,6 +158,18 @@ def test_bug_stops_worker(one_weir: Installation) -> None:
     assert "u1" in {one.record["actor"]["value"] for one in one_weir.read(one_weir.own(topic.ALERTS))}
 
 
+def test_cancelled_recovery_stops_worker(one_weir: Installation) -> None:
+    """A worker whose recovery is cancelled within ends: Faust would have it own partitions that nobody reads."""
+    for fault, stage, said in (
+        ("begin", "assess", "beginning: asyncio.exceptions.CancelledError (at "),
+        ("seek", "observe", "Faust's task of recovery was cancelled"),
+    ):
+        worker = one_weir.start("--stages", stage, fault, module=FAULTY)
+        assert worker.process.wait(timeout=60) == 70, worker.output()
+        (line,) = [line for line in worker.output().splitlines() if "CRITICAL" in line]
+        assert said in line
+
+
 def test_killed_before_acknowledgement(one_weir: Installation) -> None:
     """A decision that is sent but not acknowledged comes again after a crash, with the same id and the same content."""
     one_weir.broker.send(one_weir.requests, good(0, GOOD))

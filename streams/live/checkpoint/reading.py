@@ -1,15 +1,19 @@
 """Finds checkpoints in `weir.state.v1` and reads them, by a consumer without a group."""
 
+import asyncio
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import CheckpointError, RecordError
 from streams.live.checkpoint.manifest import MANIFEST_CODEC, VERSION, Manifest, Owner, owner_of
 from streams.live.connection import for_aiokafka
+from streams.live.leaving import leave
 from streams.settings import KafkaSettings
 
 FIRST_LOOK: Final = 256
@@ -20,6 +24,9 @@ FETCH_BYTES: Final = 8 << 20
 FETCH_WAIT_MS: Final = 20
 """How long the broker holds an answer back while it has nothing."""
 POLL_MS: Final = 20
+CONNECT_S: Final = 30.0
+"""How long brokers may be away before reading begins; once it has, a request may take about as long."""
+AGAIN_S: Final = 0.5
 HELD_BYTES: Final = 16 << 20
 """So much of what a look comes by is kept, lest it is read again; what lies beyond may be as long as 256 parts."""
 ALONG: Final = 64
@@ -105,13 +112,27 @@ class StateReader:
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
-        await self._consumer.start()
+        await self._start()
         self._consumer.assign(list(self._numbers.values()))
         self._consumer.pause(*self._numbers.values())
         return self
 
+    async def _start(self) -> None:
+        # A client that has started tries again by itself; in a rebalance brokers and connections have often just gone.
+        until_s = time.monotonic() + CONNECT_S
+        while True:
+            try:
+                await self._consumer.start()
+            except KafkaConnectionError:
+                if time.monotonic() > until_s:
+                    await leave(self._consumer)
+                    raise
+            else:
+                return
+            await asyncio.sleep(AGAIN_S)
+
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def find(self, partition: int) -> Found:
         """Look back from the end until the best manifest is among what was seen, or everything was seen.

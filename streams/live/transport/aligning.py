@@ -114,7 +114,7 @@ class Aligning:
         self._asking = None
         try:
             return asking.result()
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, asyncio.CancelledError) as error:  # cancelled was who asked, not who waits here
             log.debug("what others have read is not known: %s", error)
             return None
 

@@ -207,7 +207,7 @@ class BatchConsumer(Consumer):
         """Let each topic that wants to say where its partitions begin."""
         self._beginnings = {}
         asked = {name: options.begin for name, options in self._topics.items() if options.begin is not None}
-        tps = sorted(tp for tp in self.assignment() if tp.topic in asked)
+        tps = sorted(tp for tp in self.assignment() if tp.topic in asked) if asked else []
         if not tps:
             return
         with explained("beginning"):

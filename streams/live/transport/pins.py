@@ -22,6 +22,7 @@ aiokafka.consumer.fetcher     Fetcher ._proc_fetch_request(assignment,node_id,re
 aiokafka.consumer.fetcher     Fetcher .fetched_records(partitions,timeout,max_records) .close() ._notify(future)
 aiokafka.consumer.fetcher     Fetcher ._create_fetch_waiter() :_client
 aiokafka.consumer.fetcher     Fetcher :_records :_subscriptions :_closed :_fetch_waiters :_wait_consume_future
+aiokafka.consumer.fetcher     Fetcher :_fetch_task :_pending_tasks
 aiokafka.consumer.fetcher     FetchResult .has_more() .check_assignment(tp) ._update_position() :_partition_records
 aiokafka.consumer.fetcher     FetchError .check_raise()
 aiokafka.consumer.fetcher     PartitionRecords ._consume_aborted_up_to(batch_offset) ._contains_abort_marker(next_batch)
@@ -54,7 +55,7 @@ faust.transport.consumer      ThreadDelegateConsumer .seek_to_committed()
 faust.tables.recovery         Recovery ._resume_streams(generation_id)
 faust.transport.drivers       TRANSPORTS .aliases
 faust.transport.drivers.aiokafka AIOKafkaConsumerThread .on_start() ._ensure_consumer() ._consumer .crash(exc)
-faust.transport.drivers.aiokafka AIOKafkaConsumerThread ._commit(offsets) .assignment()
+faust.transport.drivers.aiokafka AIOKafkaConsumerThread ._commit(offsets) .assignment() .on_thread_stop()
 faust.transport.drivers.aiokafka ensure_aiokafka_TP .__call__
 faust.transport.base          Transport .__init__(url,app,loop) .Consumer
 faust.types.tuples            ConsumerMessage .acked .generation_id .refcount

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 
+from streams.live.leaving import leave
 from streams.live.transport.failure import explained
 from streams.live.transport.fetch import BatchFetcher, Fetched
 from streams.live.transport.options import Declared
@@ -35,6 +36,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             consumer = self._ensure_consumer()
             await consumer._fetcher.close()
             consumer._fetcher = BatchFetcher(consumer, self._declared.topics, self._declared.fetch)
+
+    async def on_thread_stop(self) -> None:
+        """As Faust's own, which its consumer may cancel: then a stop would wait in vain to hear that this has ended."""
+        await super(AIOKafkaConsumerThread, self).on_thread_stop()
+        if self._consumer is not None:
+            await leave(self._consumer)
 
     async def take(self, partitions: Collection[TP], room: Mapping[str, int], seeks: int, timeout_s: float) -> Fetched:
         """What was fetched, see `BatchFetcher.take`. Called from the main loop."""

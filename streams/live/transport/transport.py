@@ -92,8 +92,8 @@ def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, ma
         ImproperlyConfigured: the app's broker URL is not of scheme ``batch``, or the topic has other options already.
     """
     options = options or TopicOptions()
-    if options.begin is not None:
-        app.on_rebalance_complete.connect(_ask_beginnings)
+    # For each topic, were it only to watch Faust's recovery: connected twice it is called once.
+    app.on_rebalance_complete.connect(_ask_beginnings)
     declared = transport_of(app).declared.topics.setdefault(name, options)
     if declared != options:
         raise ImproperlyConfigured(f"topic {name} is declared with {declared} and with {options}")
@@ -102,7 +102,13 @@ def batch_topic(app: AppT, name: str, options: TopicOptions | None = None, *, ma
 
 async def _ask_beginnings(app: AppT, /, *_: object, signal: BaseSignalT[Any], **__: object) -> None:  # noqa: ARG001
     _watch(transport_of(app), app)
-    await cast(BatchConsumer, app.consumer).ask_beginnings()
+    try:
+        await cast(BatchConsumer, app.consumer).ask_beginnings()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            stop_process(error, "beginning")  # nobody has asked for it: here it is still known where it came from
+        raise
 
 
 def _watch(transport: BatchTransport, app: AppT) -> None:

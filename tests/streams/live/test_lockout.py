@@ -95,6 +95,20 @@ def test_one_look_at_a_time(client: logging.Logger, monkeypatch: pytest.MonkeyPa
     assert looks == [1]
 
 
+def test_no_thread_to_look_in(client: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client that complains does not fail of it, and the next complaint is looked into."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        client.addFilter(Lockout(KAFKA, lambda _: None, pause_s=0))
+        client.error("Unable connect")
+    client.filters.clear()
+    assert len(ended(client, monkeypatch, [REFUSED] * TRIES)) == 1
+
+
 @pytest.mark.parametrize("protocol", ["plaintext", "sasl_plaintext"])
 def test_only_who_must_show_something(client: logging.Logger, protocol: Any) -> None:
     """Where nobody is asked for a name, nobody can be locked out."""

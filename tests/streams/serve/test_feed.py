@@ -5,20 +5,24 @@ has real ones.
 """
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from schemas import topic as topics
 from schemas.block import BLOCK_CODEC
 from schemas.errors import TransportError
 from streams.pipeline.enforce.word import View
 from streams.serve import feed as module
 from streams.serve.feed import Feed
 from streams.settings import KafkaSettings
+from tests.brokers import Broker
 from tests.streams.pipeline.enforce.saying import T0_US, block, values
 
 IP = "ip:203.0.113.7"
@@ -246,3 +250,25 @@ def test_records_that_cannot_be_read(topic: Topic, caplog: pytest.LogCaptureFixt
     tell(story)
     assert "weir.blocks.v1[0] offset 1 is no block" in caplog.text
     assert "198.51.100.9" not in caplog.text
+
+
+def test_why_it_ends_is_told(embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a connection broke a moment ago, so that the consumer has a request that waits to be tried again."""
+    prefix = f"test-{uuid.uuid4().hex[:8]}."
+    embedded_broker.create(f"{prefix}{topics.BLOCKS.name}", {"num_partitions": 1, "replication_factor": 1})
+
+    async def read(_: Feed, consumer: AIOKafkaConsumer) -> None:
+        conns = consumer._client._conns
+        while not any(conn._requests for conn in conns.values()):  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.005)
+        for conn in list(conns.values()):
+            conn.close(reason=CloseReason.CONNECTION_BROKEN)
+        await asyncio.sleep(0.01)
+        raise OffsetOutOfRangeError
+
+    async def run() -> None:
+        await Feed(KafkaSettings(bootstrap=embedded_broker.bootstrap, prefix=prefix), 1, 60, lambda: T0_US).run()
+
+    monkeypatch.setattr(Feed, "_read", read)
+    with pytest.raises(TransportError, match="OffsetOutOfRange"):
+        asyncio.run(run())

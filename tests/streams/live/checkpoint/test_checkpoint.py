@@ -1,20 +1,28 @@
 """Checkpoints on a broker: what is found again after any owner, in any order, was killed anywhere."""
 
 import asyncio
+import socket
+import threading
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import CheckpointError
 from streams.live.checkpoint import manifest as manifests
 from streams.live.checkpoint import reading
 from streams.live.checkpoint.manifest import MANIFEST_CODEC, Lineage, Manifest
+from streams.live.checkpoint.reading import StateReader
 from streams.live.checkpoint.writing import Point
+from streams.settings import KafkaSettings
 from tests.brokers import Broker, Sent
 from tests.streams.live.checkpoint.kept import Blobs, State, run
+from tests.streams.live.test_starting import HOST, Relay
 
 FIRST = {"bucket/0000": b"a1", "bucket/0001": b"b1", "rest": b"r1"}
 SECOND = {"bucket/0001": b"b2", "rest": b"r2"}
+WAIT_S = 10.0
 
 
 @pytest.fixture(scope="module", params=["embedded", "kafka"])
@@ -33,6 +41,52 @@ def test_nothing_there(each_broker: Broker) -> None:
         assert (await state.take_over(3)).owner == (1, 3)
 
     run(each_broker, body)
+
+
+def test_left_as_soon_as_it_is_open(each_broker: Broker) -> None:
+    """Who finds, once the reader is open, that the partitions are no longer its own leaves at once, and goes on."""
+
+    async def body(state: State) -> None:
+        before = asyncio.all_tasks()
+        for _ in range(3):
+            async with StateReader(each_broker.kafka, state.name, [0, 1]):
+                pass
+        left = asyncio.all_tasks() - before
+        if left:  # cancelled, and about to end
+            await asyncio.wait(left, timeout=WAIT_S)
+        assert all(task.done() for task in left)
+
+    run(each_broker, body)
+
+
+def test_brokers_are_away_for_a_moment(embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they may be when partitions are dealt out anew: they are waited for, and not for ever."""
+    tries = list[int]()
+    start = AIOKafkaConsumer.start
+
+    async def counted(consumer: AIOKafkaConsumer) -> None:
+        tries.append(1)
+        if len(tries) == 3:
+            relay.listening.listen()
+            threading.Thread(target=relay.run, daemon=True).start()
+        await start(consumer)
+
+    async def body(state: State) -> None:
+        async with StateReader(kafka, state.name, [0, 1]) as reader:
+            assert not (await reader.find(0)).records
+        monkeypatch.setattr(reading, "CONNECT_S", 0.0)
+        relay.listening.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(KafkaConnectionError):
+            await StateReader(kafka, state.name, [0, 1]).__aenter__()
+
+    monkeypatch.setattr(reading, "AGAIN_S", 0.0)
+    monkeypatch.setattr(AIOKafkaConsumer, "start", counted)
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        relay = Relay(int(embedded_broker.bootstrap.rpartition(":")[2]), 0, listening)
+        kafka = KafkaSettings(bootstrap=relay.address)
+        run(embedded_broker, body)
+    assert len(tries) == 4
 
 
 def test_what_changed_is_laid_over_what_stood(each_broker: Broker) -> None:

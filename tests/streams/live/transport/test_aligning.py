@@ -186,11 +186,12 @@ def test_the_broker_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == 1
 
 
-def test_the_broker_refuses() -> None:
-    """As while a coordinator moves: nobody is held for longer, and the next look asks again."""
+@pytest.mark.parametrize("error", [GroupLoadInProgressError, ConnectionResetError, asyncio.CancelledError])
+def test_the_broker_refuses(error: type[BaseException]) -> None:
+    """As while a coordinator moves, or a client is cancelled within: nobody is held for longer, the next look asks."""
 
     async def refuse(_: list[TopicPartition]) -> Committed:
-        raise GroupLoadInProgressError
+        raise error
 
     async def body() -> None:
         broker, fast, slow = two(100)

@@ -15,6 +15,7 @@ from faust.types import AppT, EventT
 from mode import Service
 
 from streams.live.transport import FetchOptions, TopicOptions, batch_topic, configure, on_last_call, register, transport
+from streams.live.transport.consumer import BatchConsumer
 from streams.live.transport.topic import WAITING_BYTES, BatchQueue
 from streams.live.transport.transport import BatchTransport, PartitionState, transport_of
 from streams.pipeline.batch import Batch
@@ -137,3 +138,32 @@ def test_a_worker_whose_recovery_ends_does_not_stay(stopping: bool, monkeypatch:
 
     asyncio.run(run())
     assert len(said) == (0 if stopping else 1)
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_cancelled_unasked(app: faust.App, stopping: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is awaited at an assignment may be cancelled by somebody else: it is told where. At a stop nothing is."""
+    said, watched = list[str](), list[bool]()
+    monkeypatch.setattr(transport, "stop_process", lambda error, where: said.append(f"{where}: {error!r}"))
+    monkeypatch.setattr(transport, "_recovery_ended", lambda _: None)
+
+    async def begin(_: object) -> None:
+        awaited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not stopping:
+            awaited.cancel()
+        await awaited
+
+    async def run() -> None:
+        task = asyncio.create_task(Service()._execute_task(app.on_rebalance_complete.send()))
+        await asyncio.sleep(0)
+        watched.append(transport_of(app).recovering is task)
+        if stopping:
+            task.cancel()
+        await asyncio.wait([task])
+
+    monkeypatch.setattr(BatchConsumer, "ask_beginnings", begin)
+    monkeypatch.setattr(type(app), "consumer", BatchConsumer.__new__(BatchConsumer))
+    batch_topic(app, "requests")  # one that does not begin anywhere in particular is watched likewise
+    asyncio.run(run())
+    assert watched == [True]
+    assert said == ([] if stopping else ["beginning: CancelledError()"])
