@@ -80,6 +80,10 @@ def campaign(faults: int, each: int, seed: int, brokers: int) -> list[Round]:
     return rounds
 
 
+LONGEST: Final = 1_000
+"""Characters of a difference that are shown."""
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
@@ -88,12 +92,12 @@ def line(one: Round, took_s: float) -> str:
     """A round in one line, and what differed below it."""
     head = (
         f"seed {one.seed}: {sum(one.faults.values())} faults, {one.events} events, {one.actors} actors, "
-        f"{one.alerts} alerts, {one.blocks} blocks, {one.restored} partitions restored, {one.repeated} sent again, "
-        f"{one.compacted} records compacted, "
+        f"{one.alerts} alerts, {one.blocks} blocks, {one.restored} partitions restored, {one.recalled} from far behind, "
+        f"{one.repeated} sent again, {one.late} late, {one.compacted} records compacted, "
         f"all judged {one.recovery_s:.0f} s after the last event, {len(one.differences)} differences ({took_s:.0f} s)"
     )
     ended = [f"  {name} ended, {words}" for name, words in one.ended.items()]
-    return "\n".join([head, *ended, *(f"  {difference}" for difference in one.differences[:20])])
+    return "\n".join([head, *ended, *(f"  {difference[:LONGEST]}" for difference in one.differences[:20])])
 
 
 def report(rounds: list[Round]) -> str:

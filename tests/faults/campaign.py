@@ -5,6 +5,7 @@ is known of every actor at the end.
 """
 
 import random
+import re
 import time
 import uuid
 from collections import Counter
@@ -32,6 +33,10 @@ RECOVERY_S: Final = 240.0
 """Until a start is seen, and after the last fault until everything is judged."""
 
 
+LATE: Final = re.compile(r"\((\d+) late, ")
+"""What a worker says now and then of what it has judged."""
+
+
 @dataclass(slots=True)
 class Round:
     """What one round showed."""
@@ -46,6 +51,13 @@ class Round:
     """Decisions that came more than once, each time with the same id and content."""
     restored: int = 0
     """Partitions taken over from a checkpoint."""
+    late: int = 0
+    """Sightings that came behind the watermark, of a source that was away for longer than others wait (`Plan.idle_ms`).
+
+    They are judged as they come: where there are any, decisions may differ from those of a single process.
+    """
+    recalled: int = 0
+    """Partitions that were taken over from so far behind that the model had to be read again."""
     compacted: int = 0
     """Records of checkpoints that the broker has taken away meanwhile, since their keys were written again."""
     ended: dict[str, str] = field(default_factory=dict)
@@ -135,6 +147,8 @@ def run(
         found.ended = dict(place.ended)
         found.compacted = sum(weir.ends(weir.own(topic.STATE)).values()) - len(weir.read(weir.own(topic.STATE)))
         found.restored = sum(worker.output().count("restored") for worker in weir.workers)
+        found.recalled = sum(worker.output().count("was let go of") for worker in weir.workers)
+        found.late = sum(max(map(int, LATE.findall(worker.output())), default=0) for worker in weir.workers)
         _compare(weir, found, path)
     finally:
         place.undo()
@@ -202,8 +216,20 @@ def _decisions(weir: Installation, where: topic.Topic, expected: Mapping[str, Re
     found.differences += [f"{where.name}: {one} is missing" for one in expected.keys() - seen.keys()]
     found.differences += [f"{where.name}: {one} should not be" for one in seen.keys() - expected.keys()]
     found.differences += [
-        f"{where.name}: {one} differs in {[k for k in expected[one] if expected[one][k] != seen[one].get(k)]}"
+        f"{where.name}: {one}: {'; '.join(_unlike(expected[one], seen[one]))}"
         for one in expected.keys() & seen.keys()
         if expected[one] != seen[one]
     ]
     return len(received) - len(seen)
+
+
+def _unlike(expected: object, seen: object, at: str = "") -> Iterator[str]:
+    """Each value that is not as expected, with its place in the record."""
+    if isinstance(expected, dict) and isinstance(seen, dict):
+        for key in sorted(expected.keys() | seen.keys()):
+            yield from _unlike(expected.get(key), seen.get(key), f"{at}.{key}".lstrip("."))
+    elif isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
+        for number, both in enumerate(zip(expected, seen, strict=True)):
+            yield from _unlike(*both, f"{at}[{number}]")
+    elif expected != seen:
+        yield f"{at} is {seen}, not {expected}"
