@@ -92,7 +92,7 @@ def line(one: Round, took_s: float) -> str:
     """A round in one line, and what differed below it."""
     head = (
         f"seed {one.seed}: {sum(one.faults.values())} faults, {one.events} events, {one.actors} actors, "
-        f"{one.alerts} alerts, {one.blocks} blocks, {one.restored} partitions restored, {one.recalled} from far behind, "
+        f"{one.alerts} alerts, {one.blocks} blocks, {one.restored} partitions restored, {one.recalled} from far off, "
         f"{one.repeated} sent again, {one.late} late, {one.compacted} records compacted, "
         f"all judged {one.recovery_s:.0f} s after the last event, {len(one.differences)} differences ({took_s:.0f} s)"
     )
