@@ -4,8 +4,10 @@ Seen: first contacts by a view, within an hour and within a day, of an account t
 many, and how soon after the account was made. People do not: a newcomer looks up some friends, and a person who reads
 for work has had the account for long. Accounts made for scraping are used before they are found, so they are in a
 hurry. Counts are compared with the highest that newcomers reach in a day, those on their first day and those after it
-apart (`core/peak.py`); youth itself is worth two nats more, but only beside a rush, since everybody was young once. Two
-plain limits for young accounts speak alone. Look-ups do not count: an address book is brought along on the first day.
+apart (`core/peak.py`); youth itself is worth two nats more, but only beside a rush, since everybody was young once. An
+hour is long: what was met within ten minutes is compared as well, with what all accounts of the tier reach in ten
+minutes, as `profile_rate` has it learned. Simulated newcomers reach as much as others of their tier. Two plain limits
+for young accounts speak alone. Look-ups do not count: an address book is brought along on the first day.
 
 Blind spots: accounts that were left to age or were bought; platforms that do not say when an account was made; farms of
 so many accounts that none is in a hurry.
@@ -25,10 +27,15 @@ from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
 from detectors.core.peak import PLACES, Tails, tails, windows
+from detectors.core.peer import CLASSES, classes_of
 from schemas.actor import Scope
 
 SPANS: Final = (Span.HOUR, Span.DAY)
 TABLES: Final = ("hours", "days")
+PACE: Final = "profile_rate.ten_minutes"
+"""Table of what accounts of each tier reach in ten minutes."""
+HELD: Final = 7 / 8
+"""Of ten minutes what the windows of that table hold at least: a peak there is lower than one of ten whole minutes."""
 YOUNG_S: Final = 7 * 86_400
 FIRST_DAY_S: Final = 86_400
 AGES: Final = 2
@@ -88,20 +95,26 @@ class NewAccountRush(Detector[Config]):
             np.array([span.seconds * US for span in SPANS], np.int64),
             *(kept[name] for name in ("panes", "at_us", "day", "peak", "peak_of")),
         )
+        # Two panes last 6 to 12 minutes: of those that were met in them, only so many as were seen within ten.
+        recent = np.minimum(count[:, -1], columns.profiles[:, Span.TEN_MINUTES])
         first_s = _first_seen(columns.principal_slot, columns.time_us // US, young, kept["first_s"])
-        share = count / np.array([self.config.hour, self.config.day], np.float64)
+        share = count[:, : len(SPANS)] / np.array([self.config.hour, self.config.day], np.float64)
         fullest = share.argmax(axis=1)
         rows = np.arange(len(columns))
         seconds = np.array([span.seconds for span in SPANS], np.int64)[fullest]
         soon_s = np.where(young, np.maximum(first_s - columns.created_s, 0), 0)
         numbers = {"span": fullest.astype(float), "age_s": np.maximum(age_s, 0.0), "soon_s": soon_s.astype(float)}
+        numbers["recent"] = recent.astype(float)
+        rush = self.reckon(_pace, model).nats((recent * HELD).astype(np.int64), classes_of(columns))
+        for k, window in enumerate(self.reckon(_tails, model)):
+            rush = np.maximum(rush, window.nats(count[:, k], age))
         return Evidence(
             share[rows, fullest],
             columns.time_us - seconds * US,
             count[rows, fullest],
             young,
             numbers,
-            nats=_nats(count, age, young, self.reckon(_tails, model)),
+            nats=np.where(young, _nats(rush), 0.0),
             moved=contact,
             lessons={name: told[:, k] for k, name in enumerate(TABLES)},
         )
@@ -124,6 +137,7 @@ class NewAccountRush(Detector[Config]):
                 "limit": limit,
                 "age_h": age_h,
                 "first_contact_after_h": soon_h,
+                "within_ten_minutes": int(number["recent"]),
                 "nats": nats,
             },
         )
@@ -157,12 +171,11 @@ def _tails(model: Model) -> list[Tails]:
     return [tails(model.counts(f"new_account_rush.{name}", length).reshape(AGES, PLACES)) for name in TABLES]
 
 
-def _nats(
-    count: NDArray[np.int64], age: NDArray[np.int64], young: NDArray[np.bool_], usual: list[Tails]
-) -> NDArray[np.float64]:
-    """The stronger of both windows, at most nine, and youth beside it."""
-    rush = np.zeros(len(age))
-    for k, window in enumerate(usual):
-        rush = np.maximum(rush, window.nats(count[:, k], age))
-    rush = np.where(young, np.minimum(rush, RUSH_CAP), 0.0)
-    return rush + np.where(rush > YOUTH_BESIDE, YOUTH, 0.0)
+def _pace(model: Model) -> Tails:
+    """What is usual within ten minutes, by class of tier."""
+    return tails(model.counts(PACE, CLASSES * PLACES).reshape(CLASSES, PLACES))
+
+
+def _nats(rush: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most nine of the strongest window, and youth beside it."""
+    return np.minimum(rush, RUSH_CAP) + np.where(rush > YOUTH_BESIDE, YOUTH, 0.0)

@@ -100,12 +100,12 @@ def windows(
         peak_of: state, class of the day's last row.
 
     Returns:
-        Count in each window, this row included, 0 where it does not count; and the place of the highest count of the
-        last day on which it counted, behind those of the classes before its own, at the first row of a later day, -1
-        elsewhere: [n, k] each.
+        [n, k + 1] count in each window and in the newest two panes of the first, this row included, 0 where it does not
+        count; and [n, k] the place of the highest count of the last day on which it counted, behind those of the
+        classes before its own, at the first row of a later day, -1 elsewhere.
     """
     spans, ring = span_us.size, panes.shape[2]
-    count = np.zeros((slot.size, spans), np.int64)
+    count = np.zeros((slot.size, spans + 1), np.int64)
     told = np.full((slot.size, spans), -1, np.int64)
     for i in range(slot.size):
         prefetch(slot[min(i + AHEAD, slot.size - 1)], (panes, at_us, day, peak, peak_of))
@@ -129,6 +129,8 @@ def windows(
             for each in range(ring):
                 count[i, k] += panes[s, k, each]
             peak[s, k] = max(peak[s, k], place_of(count[i, k]) + 1)
+        newest = now // (span_us[0] // ring)
+        count[i, spans] = np.int64(panes[s, 0, newest % ring]) + panes[s, 0, (newest - 1) % ring]
         day[s] = today
         peak_of[s] = of[i]
         at_us[s] = now

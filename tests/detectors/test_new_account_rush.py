@@ -10,6 +10,7 @@ import pytest
 from detectors.core.contract import Evidence
 from detectors.core.model import Model, empty
 from detectors.core.peak import PLACES, place_of
+from detectors.core.peer import CLASSES, classes_of
 from detectors.new_account_rush import Config, NewAccountRush
 from schemas.actor import Scope
 from schemas.sighting import Kind
@@ -24,6 +25,17 @@ def model(first_day: int = 10, later: int = 20) -> Model:
     table = np.zeros((2, PLACES))
     table[0, place_of(first_day)] = table[1, place_of(later)] = 5_000
     return replace(empty(), lessons={f"new_account_rush.{name}": table.ravel() for name in ("hours", "days")})
+
+
+def paced(usual: int, tiers: dict[str, int] | None = None) -> Model:
+    """Newcomers of whom nothing is unusual by the hour and the day; accounts reach so many contacts in ten minutes."""
+    table = np.zeros((CLASSES, PLACES))
+    of = {"": usual} | (tiers or {})
+    places = classes_of(columns_of([0.0] * len(of), tier=list(range(len(of))), tiers=tuple(of)))
+    for at, most in zip(places.tolist(), of.values(), strict=True):
+        table[at, place_of(most)] = 5_000
+    quiet = model(1_000, 1_000)
+    return replace(quiet, lessons={**quiet.lessons, "profile_rate.ten_minutes": table.ravel()})
 
 
 def judged(at_s: list[float], by: Model | None = None, config: Config | None = None, **given: Any) -> Evidence:
@@ -145,6 +157,33 @@ class TestUsual:
         assert found[8] == pytest.approx(math.log(100) - 1.5 + 4 * math.log(0.9))
         assert found[8] < 3
         assert found[9] == pytest.approx(math.log(100) - 1.5 + 2)
+
+    @pytest.mark.parametrize(("every_s", "contacts"), [(60.0, 12), (10.0, 72)])
+    def test_within_ten_minutes(self, every_s: float, contacts: int) -> None:
+        """A burst is compared with what accounts of the tier reach in ten minutes, where the hour is still ordinary."""
+        at_s = steady(contacts, every_s)
+        slow, quick = nats(judged(at_s, model(1_000, 1_000))), nats(judged(at_s, paced(20)))
+        assert set(slow) == {0.0}
+        assert bool(quick[-1] > 5) is (every_s == 10.0)
+        assert (np.diff(quick[:36]) >= 0).all()
+
+    def test_seven_eighths_of_ten_minutes(self) -> None:
+        """The table's windows may lack an eighth of ten minutes, so an eighth of the contacts is left out."""
+        found = nats(judged(steady(16, 10.0), paced(20)))
+        assert found[:15] == [0] * 15
+        assert found[15] == pytest.approx(math.log(100) - 1.5 + 4 * math.log(14 / (16 * 2**0.5)))
+
+    def test_only_what_was_seen_within_ten_minutes(self) -> None:
+        """Two panes may last twelve minutes; what was disclosed within ten bounds what is compared."""
+        shown = np.repeat(np.minimum(np.arange(1, 61), 10)[:, None], 4, axis=1)
+        assert set(nats(judged(steady(60, 10.0), paced(20), profiles=shown))) == {0.0}
+
+    @pytest.mark.parametrize("tier", ["free", "recruiter"])
+    def test_pace_of_its_tier(self, tier: str) -> None:
+        """A new recruiter is compared with recruiters."""
+        by = paced(20, {"free": 20, "recruiter": 100})
+        found = nats(judged(steady(36, 10.0), by, tiers=(tier,)))
+        assert bool(found[-1] > 0) is (tier == "free")
 
     def test_bounded(self) -> None:
         """A rush is worth nine, youth two, and the sum over all detectors takes both."""

@@ -74,17 +74,23 @@ class TestWindows:
     def test_the_hour(self, gap_s: float, hour: int) -> None:
         """A contact at the start of a pane is counted for ten panes, and no longer."""
         count, _ = Counter().take([0, gap_s])
-        assert count.tolist() == [[1, 1], [hour, 2]]
+        assert count[:, :2].tolist() == [[1, 1], [hour, 2]]
 
     def test_never_more_than_the_span(self) -> None:
         """A contact at the end of a pane is gone after nine tenths of the span."""
         count, _ = Counter().take([359, 359 + 9 * 360, 360 + 9 * 360])
         assert count[:, 0].tolist() == [1, 2, 2]
 
+    @pytest.mark.parametrize(("at_s", "newest"), [(0, 1), (359, 2), (719, 2), (720, 1), (HOUR_S, 1)])
+    def test_the_newest_two_panes_of_the_first_window(self, at_s: float, newest: int) -> None:
+        """A contact at the start of a pane is among the newest until the second pane after it begins."""
+        count, _ = Counter().take([0, at_s] if at_s else [0])
+        assert count[-1, 2] == newest
+
     def test_after_a_long_time(self) -> None:
         """Nothing is left after a gap of many spans."""
         count, _ = Counter().take([*[1.0] * 50, 40 * DAY_S])
-        assert count[[49, 50]].tolist() == [[50, 50], [1, 1]]
+        assert count[[49, 50]].tolist() == [[50, 50, 50], [1, 1, 1]]
 
     def test_late_rows(self) -> None:
         """An earlier time counts as the last one."""
@@ -95,7 +101,7 @@ class TestWindows:
     def test_the_counter_of_a_pane_is_bounded(self) -> None:
         """A flood fills a pane and does not run over."""
         count, _ = Counter().take([1.0] * 65_540)
-        assert count[-1].tolist() == [65_535, 65_535]
+        assert count[-1].tolist() == [65_535, 65_535, 65_535]
 
     def test_a_day_is_told_once_on_a_later_day(self) -> None:
         """The peak of each window on the last day, at the first contact of the next and at no other."""
@@ -104,7 +110,7 @@ class TestWindows:
         assert set(told.ravel().tolist()) == {-1}
         count, told = counter.take([DAY_S + 30_000, DAY_S + 30_001])
         assert told.tolist() == [[place_of(7), place_of(9)], [-1, -1]]
-        assert count[0].tolist() == [1, 3]
+        assert count[0].tolist() == [1, 3, 1]
 
     def test_both_sides_of_midnight(self) -> None:
         """A second before it the day goes on."""
@@ -131,7 +137,7 @@ class TestWindows:
         """Nobody counts for another."""
         counter = Counter()
         counter.take([100.0] * 5)
-        assert counter.take([100.0], slot=1)[0].tolist() == [[1, 1]]
+        assert counter.take([100.0], slot=1)[0].tolist() == [[1, 1, 1]]
 
 
 def days_of(peaks: NDArray[np.float64]) -> NDArray[np.float64]:
