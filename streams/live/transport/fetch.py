@@ -8,7 +8,7 @@ from collections.abc import Collection, Coroutine, Mapping
 from typing import Final, cast
 
 from aiokafka.consumer.consumer import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -78,9 +78,11 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         return woken
 
     def _convert(self, tp: TopicPartition, options: TopicOptions) -> None:
-        # Nobody has seen the result yet: aiokafka stores it without awaiting anything before its return to us.
+        # Nobody has seen a new result yet: aiokafka stores it without awaiting anything before its return to us. The one
+        # that is there may be another's, though, of which a part was taken: where a partition has got another leader,
+        # the request to the one before may end, or fail, after that to the new one.
         result = self._records.get(tp)
-        if type(result) is FetchResult and result.has_more():
+        if type(result) is FetchResult and type(result._partition_records) is PartitionRecords and result.has_more():
             result._partition_records = BatchRecords(result._partition_records, options)
 
     async def take(

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchError, FetchResult
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
 from streams.live.transport.fetch import BatchFetcher, Fetched
@@ -40,11 +42,12 @@ def on_fetcher(test: Callable[[BatchFetcher], Awaitable[None]], records: int = 1
     asyncio.run(body())
 
 
-def buffer(fetcher: BatchFetcher, tp: TopicPartition, count: int) -> None:
-    """Have records 0 to ``count`` of ``tp`` as if they had just been fetched."""
+def buffer(fetcher: BatchFetcher, tp: TopicPartition, *counts: int) -> None:
+    """Have records from 0 on of ``tp`` as if they had just been fetched, in record batches of so many."""
     assignment = fetcher._subscriptions.subscription.assignment
     assignment.state_value(tp).reset_to(0)
-    result = FetchResult(tp, assignment=assignment, partition_records=fetched([run(0, count)]), backoff=0)
+    units = [run(sum(counts[:number]), count) for number, count in enumerate(counts)]
+    result = FetchResult(tp, assignment=assignment, partition_records=fetched(units), backoff=0)
     fetcher._records[tp] = result
     if tp.topic == "requests":
         fetcher._convert(tp, TopicOptions())
@@ -119,6 +122,30 @@ def test_partitions_take_turns() -> None:
         assert order == [*BATCHED, *BATCHED]
 
     on_fetcher(test, records=5)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_leader_before_is_late(answered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer, or that it gave none, comes when half of what the new leader gave is taken: nothing is skipped."""
+    tp = BATCHED[0]
+
+    async def late(*_: object) -> SimpleNamespace:
+        if answered:
+            return SimpleNamespace(API_VERSION=4, topics=[(tp.topic, [(tp.partition, 0, 10, 10, [], b"")])])
+        raise KafkaConnectionError
+
+    async def test(fetcher: BatchFetcher) -> None:
+        buffer(fetcher, tp, 6, 4)
+        found = [await fetcher.take(EVERY, ROOM, 0, 1)]
+        monkeypatch.setattr(fetcher._client, "send", late)
+        request = SimpleNamespace(topics=[(tp.topic, [(tp.partition, 0, 1_000)])])
+        await fetcher._proc_fetch_request(fetcher._subscriptions.subscription.assignment, 0, request)
+        found += [await fetcher.take(EVERY, ROOM, 0, 1) for _ in range(2)]
+        batches = [batch for one in found for batch in cast("list[Batch]", one.get(tp, []))]
+        assert [(batch.lo, batch.hi) for batch in batches] == [(0, 4), (4, 8), (8, 10)]
+        assert [value for batch in batches for value in batch.values] == [str(number).encode() for number in range(10)]
+
+    on_fetcher(test, records=4)
 
 
 def test_wake_ends_wait() -> None:
