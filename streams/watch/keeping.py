@@ -14,7 +14,7 @@ Who dies between two checkpoints reads the lines since the last one again and de
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -143,13 +143,15 @@ class Kept:
         _write(self._model / name, MODEL_CODEC.encode(delta))
 
     def keep(
-        self, sequence: int, names: Mapping[str, bytes], all_names: list[str], places: list[Place], said: int = 0
+        self, sequence: int, parts: Iterable[tuple[str, bytes]], names: list[str], places: list[Place], said: int = 0
     ) -> int:
-        """Write a checkpoint: ``names`` are its new parts, ``all_names`` those that it consists of; returns bytes."""
-        files = {name: self._files[name] for name in all_names if name in self._files and name not in names}
-        for name, value in names.items():
+        """Write a checkpoint: its new ``parts``, one after the other, and ``names`` of all; returns bytes written."""
+        files = {name: self._files[name] for name in names if name in self._files}
+        size = 0
+        for name, value in parts:
             files[name] = f"{name.replace('/', '-')}.{sequence}"
             _write(self._parts / files[name], value)
+            size += len(value)
         _sync(self._parts)
         manifest = Manifest(VERSION, sequence, files, places, said)
         _write(self.directory / MANIFEST, msgspec.json.encode(manifest))
@@ -159,7 +161,7 @@ class Kept:
             if file.name not in needed:
                 file.unlink()
         self._files = files
-        return sum(map(len, names.values()))
+        return size
 
     def close(self) -> None:
         """Let go of the directory."""

@@ -24,6 +24,7 @@ from streams.settings import Settings
 from streams.watch.following import Followed, Place
 from streams.watch.given_back import give_back
 from streams.watch.keeping import Kept
+from streams.watch.packed import load_packed
 from streams.watch.piped import STANDARD_INPUT, Piped
 from streams.watch.watching import Seen, Source, Watching
 
@@ -58,6 +59,7 @@ def run(
     kept = Kept(Path(settings.watch.state), settings.model.epoch_s)
     sources = sources_of(paths, kept, settings.input.record_max_bytes)
     keys = _keys(Path(settings.serve.keys_file)) if serving else None
+    load_packed()
     warm_up(settings)
     watching = Watching(settings, kept, sources, clock, samples)
     give_back()

@@ -278,12 +278,12 @@ class Watching:
         # Decisions first: what the checkpoint has behind it is not decided again.
         self.alerts.sync()
         self.blocks.sync()
-        snapshot = take(self._pipeline.assessors[0], everything=self._everything)
+        snapshot = take(self._pipeline.assessors[0], everything=self._everything, lent=True)
         self._everything = True  # until this one is written
         places = [msgspec.structs.replace(told.source.place) for told in self._told]
         gone = [place for number, place in self._places.items() if number not in {each.number for each in places}]
-        parts = dict(encode(snapshot)), list(snapshot.names)
-        size = self._kept.keep(snapshot.sequence, *parts, [*places, *gone], self._operators.at)
+        parts, names = encode(snapshot), list(snapshot.names)
+        size = self._kept.keep(snapshot.sequence, parts, names, [*places, *gone], self._operators.at)
         self._everything, self._kept_at = False, at
         return size
 

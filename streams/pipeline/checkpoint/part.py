@@ -1,7 +1,7 @@
 """Some actors, and members within groups, copied out of their partition: everything known of them, by key."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ M = TypeVar("M", Met, Copied)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """n actors and p pairs; all arrays are its own."""
+    """n actors and p pairs; all arrays are its own, unless columns were lent."""
 
     keys: NDArray[np.uint64]
     placed: NDArray[np.bool_]
@@ -40,10 +40,13 @@ class Part:
     sleepers: Records
     columns: dict[str, Column]
     """By `layout.Layout`: n of ``all``, p of ``pairs``, and of each other table one for each actor that is placed."""
+    lent: dict[str, Places] | None = None
+    """Where columns are the tables' own, the places in each table at which those entries stand."""
 
     def lengths(self) -> NDArray[np.int64]:
         """Of the texts."""
-        lengths: NDArray[np.int64] = self.columns["all.text_length"].astype(np.int64)
+        column = self.columns["all.text_length"]
+        lengths: NDArray[np.int64] = (column if self.lent is None else column[self.lent["all"]]).astype(np.int64)
         return lengths
 
     def pick(self, actors: Places, pairs: Places, sleeping: Places) -> "Part":
@@ -52,6 +55,8 @@ class Part:
         for k, name in enumerate(PLACED):
             rank = np.cumsum(self.placed[:, k]) - 1
             of_table[name] = rank[actors[self.placed[actors, k]]]
+        if self.lent is not None:
+            of_table = {name: self.lent[name][places] for name, places in of_table.items()}
         lengths = self.lengths()
         return Part(
             self.keys[actors],
@@ -132,8 +137,13 @@ def _pick(octets: NDArray[np.uint8], places: Places, out: NDArray[np.uint8]) -> 
     return True
 
 
-def copy(actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: Places | None) -> Part:
-    """Copy actors in ``slots`` and ``pairs``, None for all, out of their partition; ``keys`` are those of all slots."""
+def copy(
+    actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: Places | None, *, lent: bool = False
+) -> Part:
+    """Copy actors in ``slots`` and ``pairs``, None for all, out of their partition; ``keys`` are those of all slots.
+
+    With ``lent`` columns are not copied: `Part.pick` before anything of the partition changes.
+    """
     every, every_pair = np.arange(len(actors)), np.arange(actors.pairs.count)
     own, own_pairs = every if slots is None else slots, every_pair if pairs is None else pairs
     places = actors.places_of(own)
@@ -141,8 +151,7 @@ def copy(actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: 
         "all": slice(len(actors)) if slots is None else own,
         "pairs": slice(actors.pairs.count) if pairs is None else own_pairs,
     }
-    for k, name in enumerate(PLACED):
-        of_table[name] = places[places[:, k] >= 0, k].astype(np.int64)
+    in_table = {name: places[places[:, k] >= 0, k].astype(np.int64) for k, name in enumerate(PLACED)}
     return Part(
         keys[own],
         places >= 0,
@@ -151,20 +160,41 @@ def copy(actors: Actors, keys: NDArray[np.uint64], slots: Places | None, pairs: 
         actors.pair_keys()[own_pairs],
         np.zeros(0, np.uint64),
         np.zeros(0, np.uint8),
-        dict(_copied(actors, keys, of_table)),
+        dict((_lent if lent else _copied)(actors, keys, of_table | in_table)),
+        {"all": own, "pairs": own_pairs, **in_table} if lent else None,
     )
 
 
 def _copied(
-    actors: Actors, keys: NDArray[np.uint64], of_table: dict[str, Places | slice]
+    actors: Actors, keys: NDArray[np.uint64], of_table: Mapping[str, Places | slice]
 ) -> Iterator[tuple[str, Column]]:
     for prefix, places in of_table.items():
         for name, columns, column in columns_of(table_of(actors, prefix), prefix):
             values = columns[column][places]
             if is_slots(name):
-                yield name, np.where(values > 0, keys[np.maximum(values, 1) - 1], np.uint64(0))
+                yield name, _keys_at(keys, values)
             else:
                 yield name, values.copy() if isinstance(places, slice) else values
+
+
+def _lent(
+    actors: Actors, keys: NDArray[np.uint64], of_table: Mapping[str, Places | slice]
+) -> Iterator[tuple[str, Column]]:
+    for prefix, places in of_table.items():
+        for name, columns, column in columns_of(table_of(actors, prefix), prefix):
+            values = columns[column]
+            if is_slots(name):
+                # Elsewhere than at these places may stand slots that are no longer there.
+                spelled = np.zeros(values.shape, np.uint64)
+                spelled[places] = _keys_at(keys, values[places])
+                yield name, spelled
+            else:
+                yield name, values
+
+
+def _keys_at(keys: NDArray[np.uint64], slots: Column) -> Column:
+    """Key of each slot + 1, 0 where it is none."""
+    return np.where(slots > 0, keys[np.maximum(slots, 1) - 1], np.uint64(0))
 
 
 def join(parts: Sequence[Part]) -> Part:

@@ -7,7 +7,7 @@ repeat the same decisions.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,13 @@ from streams.pipeline.checkpoint.written import (
     met_spans,
 )
 
+STRETCHES: Final = 8
+"""So many times blobs are put in order, a stretch of them each time, lest all actors are held once more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A consistent copy of a partition: nothing of it changes when the assessor goes on."""
+    """A consistent copy of a partition: nothing of it changes when the assessor goes on, unless it was lent."""
 
     plan: Plan
     written: tuple[str, ...]
@@ -58,10 +61,11 @@ class Snapshot:
         return self.plan.sequence
 
 
-def take(assessor: Assessor, *, everything: bool) -> Snapshot:
+def take(assessor: Assessor, *, everything: bool, lent: bool = False) -> Snapshot:
     """Copy what the next checkpoint has to write: what has changed and a share of the rest, or ``everything``.
 
     If the one before was not written in the end, ask for everything: what was marked for it is marked no more.
+    With ``lent`` its columns are not copied: encode before it goes on.
     """
     actors, sleepers, written = assessor.actors, assessor.bounds.sleepers, assessor.written
     keys, pair_keys = actors.keys(), actors.pair_keys()
@@ -72,11 +76,12 @@ def take(assessor: Assessor, *, everything: bool) -> Snapshot:
     plan = written.plan(weight, whole=everything or marked is None)
     recent: Part | None = None
     if plan.whole or marked is None:
-        buckets = parts.copy(actors, keys, None, None)
+        buckets = parts.copy(actors, keys, None, None, lent=lent)
     else:
         now, pairs_now = (_is_due(plan, each) for each in (keys, pair_keys))
-        buckets = parts.copy(actors, keys, np.flatnonzero(now), np.flatnonzero(pairs_now))
-        recent = parts.copy(actors, keys, marked[0][~now[marked[0]]], marked[1][~pairs_now[marked[1]]])
+        buckets = parts.copy(actors, keys, np.flatnonzero(now), np.flatnonzero(pairs_now), lent=lent)
+        rest_of = marked[0][~now[marked[0]]], marked[1][~pairs_now[marked[1]]]
+        recent = parts.copy(actors, keys, *rest_of, lent=lent)
     asleep, records = sleepers.state()
     due = _is_due(plan, asleep)
     buckets = parts.with_sleepers(buckets, asleep[due], records[due])
@@ -173,9 +178,16 @@ def _split(part: Part, labels: Sequence[NDArray[np.int64]], wanted: Sequence[int
         (np.searchsorted(each[order], wanted), np.searchsorted(each[order], wanted, side="right"))
         for each, order in zip(labels, orders, strict=True)
     ]
-    whole = part.pick(*orders)
-    stretches = zip(*([slice(*one) for one in zip(*both, strict=True)] for both in bounds), strict=True)
-    return whole.cut(stretches)
+    step = -(-len(wanted) // STRETCHES) or 1
+    for first in range(0, len(wanted), step):
+        some = [(los[first : first + step], his[first : first + step]) for los, his in bounds]
+        begins = [int(los[0]) for los, _ in some]
+        ordered = part.pick(
+            *(order[lo : int(his[-1])] for order, lo, (_, his) in zip(orders, begins, some, strict=True))
+        )
+        yield from ordered.cut(
+            zip(*(map(slice, los - lo, his - lo) for lo, (los, his) in zip(begins, some, strict=True)), strict=True)
+        )
 
 
 def _chunks(recent: Part | None) -> int:

@@ -50,8 +50,8 @@ def test_a_checkpoint_comes_back_whole(opened: Callable[[], Kept], tmp_path: Pat
     kept = opened()
     assert kept.manifest() is None
     places = [Place("/logs/a", 0, line=7, inode=3, at=90, mark=b"x\xff")]
-    kept.keep(1, {"a": b"1", "b/c": b"2"}, ["a", "b/c"], places)
-    kept.keep(2, {"a": b"3"}, ["a", "b/c"], places)
+    kept.keep(1, {"a": b"1", "b/c": b"2"}.items(), ["a", "b/c"], places)
+    kept.keep(2, {"a": b"3"}.items(), ["a", "b/c"], places)
     again = opened()
     manifest = again.manifest()
     assert manifest is not None
@@ -63,11 +63,11 @@ def test_a_checkpoint_comes_back_whole(opened: Callable[[], Kept], tmp_path: Pat
 def test_half_a_checkpoint_changes_nothing(opened: Callable[[], Kept], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who dies before the manifest is replaced finds the one before."""
     kept = opened()
-    kept.keep(1, {"a": b"1"}, ["a"], [])
+    kept.keep(1, {"a": b"1"}.items(), ["a"], [])
     with monkeypatch.context() as patched:
         patched.setattr("streams.watch.keeping.MANIFEST", "no/such/directory")
         with pytest.raises(FileNotFoundError):
-            kept.keep(2, {"a": b"2"}, ["a"], [])
+            kept.keep(2, {"a": b"2"}.items(), ["a"], [])
     again = opened()
     manifest = again.manifest()
     assert manifest is not None

@@ -110,6 +110,20 @@ def test_the_assessor_goes_on_meanwhile() -> None:
     assert dict(encode(take(run.assessors[0], everything=True))) != at_once
 
 
+def test_lent_columns_are_the_same() -> None:
+    """To the last byte, in whole checkpoints and in parts, where actors have gone and where they have come back."""
+    copied, lent = Run(TIGHT), Run(TIGHT)
+    partial, whole = 0, 0
+    for _ in range(len(steps(TIGHT))):
+        for run in (copied, lent):
+            run.step()
+        wanted = take(copied.assessors[0], everything=False)
+        found = take(lent.assessors[0], everything=False, lent=True)
+        partial, whole = partial + (wanted.recent is not None), whole + wanted.plan.whole
+        assert dict(encode(found)) == dict(encode(wanted))
+    assert min(partial, whole) > 2
+
+
 def test_no_attribute_is_forgotten() -> None:
     """Whoever gives one of these classes another attribute says here whether a checkpoint must keep it."""
     assessor = Run(PLAIN).assessors[0]
