@@ -14,12 +14,10 @@ from pathlib import Path
 from queue import Queue
 from typing import Final
 
-from streams.enrichment import enrichment_of
 from streams.offline import reading
-from streams.offline.observing import Piece, observe_all
+from streams.offline.observing import Piece, observe_all, observer_of
 from streams.offline.processes import begin, failure_of, may_begin, received
 from streams.offline.reading import open_all
-from streams.pipeline.observe.observer import Observer
 from streams.pipeline.warm_up import warm_up
 from streams.settings import Settings
 
@@ -95,11 +93,9 @@ def _work(task: Task, sender: Connection) -> None:
 
 
 def _observe(task: Task, waiting: Queue[object]) -> None:
-    settings = task.settings
     last: object = None
     try:
-        origins = enrichment_of(settings.enrich)
-        observer = Observer(settings.input, settings.surfaces, 1, settings.bots, settings.groups, origins)
+        observer = observer_of(task.settings)
         for piece in observe_all(open_all(task.paths, task.records), observer, task.show_bad):
             waiting.put(piece)
     except Exception as error:  # noqa: BLE001 - a bug is told where the command ends, with its trace

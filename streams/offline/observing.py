@@ -4,10 +4,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from streams.enrichment import enrichment_of
 from streams.offline.reading import Source, read_all
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Counts, Observer
 from streams.pipeline.observe.reading import Dead
+from streams.settings import Settings
 
 SHOWN_BYTES: Final = 120
 """Of a line that could not be read."""
@@ -30,6 +32,16 @@ class Piece:
     """Why it could not be read to its end."""
     bytes_read: int
     """Of all sources, so far."""
+
+
+def observer_of(settings: Settings) -> Observer:
+    """What observes files for one partition of assess.
+
+    Raises:
+        ConfigError: a surface's path is no pattern, or a database of [enrich] cannot be read.
+    """
+    origins = enrichment_of(settings.enrich)
+    return Observer(settings.input, settings.surfaces, 1, settings.bots, settings.groups, origins)
 
 
 def observe_all(sources: Sequence[Source], observer: Observer, show_bad: int) -> Generator[Piece]:

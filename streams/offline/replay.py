@@ -18,6 +18,7 @@ from schemas.mode import Mode
 from schemas.override import Override
 from streams.enrichment import enrichment_of
 from streams.offline.apart import observed_apart, worth_apart
+from streams.offline.kept import pieces_of
 from streams.offline.observing import Piece, observe_all
 from streams.offline.reading import Source, sources_of
 from streams.offline.report import Report
@@ -70,13 +71,15 @@ def replay(
     overrides: Sequence[Override] = (),
     configs: Sequence[Publication] = (),
     apart: bool | None = None,
+    kept: Path | None = None,
 ) -> Replay:
     """Judge all requests of ``inputs`` (see `reading.sources_of`).
 
     ``mode`` replaces that of every detector. With ``enforce`` later requests of a blocked actor are denied. Each
     decision is dated by its event, so the same files and settings give the same bytes. Each of ``configs`` comes into
     force at its point, as it did live. Whether a second process reads and observes, ``apart``, shows in nothing but the
-    time that it takes; None leaves it to `worth_apart`. What is no file is read by this one.
+    time that it takes; None leaves it to `worth_apart`. What is no file is read by this one. Where ``kept`` is what
+    `kept.kept` made of the same files under settings by which they are observed alike, that is judged.
 
     Raises:
         InputError: a file cannot be read.
@@ -87,7 +90,7 @@ def replay(
     run = _Run(inputs, timeline, enforce, truth, watch, overrides)
     files = [one for one in inputs if isinstance(one, Path)]
     apart = len(files) == len(inputs) and (worth_apart(files) if apart is None else apart)
-    with closing(run.observed_apart(files, show_bad) if apart else run.observed(show_bad)) as pieces:
+    with closing(run.pieces(files if apart else (), kept, show_bad)) as pieces:
         done = run.run(pieces, progress)
     done.report.databases |= lists.labels
     return done
@@ -123,15 +126,13 @@ class _Run:
         self._replay = Replay(Report(config=first.revision, model="none", databases=databases))
         self._first_us, self._last_us = -1, -1
 
-    def observed(self, show_bad: int) -> Generator[Piece]:
-        """All of the inputs, observed by this process."""
-        return observe_all(self._recordings, self._pipeline.observer, show_bad)
-
-    def observed_apart(self, files: Sequence[Path], show_bad: int) -> Generator[Piece]:
-        """The same of files, by another process."""
+    def pieces(self, apart: Sequence[Path], kept: Path | None, show_bad: int) -> Generator[Piece]:
+        """All of the inputs: as they were kept, as another process observes files ``apart``, or as this one does."""
+        if kept is None and not apart:
+            return observe_all(self._recordings, self._pipeline.observer, show_bad)
         for recording in self._recordings:
             recording.close()
-        return observed_apart(files, self._settings, show_bad)
+        return observed_apart(apart, self._settings, show_bad) if kept is None else pieces_of(kept)
 
     def run(self, pieces: Iterable[Piece], progress: Progress | None) -> Replay:
         """Judge to the end."""

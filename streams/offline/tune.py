@@ -1,11 +1,12 @@
 """What-if: the same recorded requests judged under several settings, a row for each.
 
-Every row is a whole replay in a process of its own, since a replay keeps one core busy from begin to end. The rows come
-in the order of their cases, whichever process is done first.
+They are observed once for all cases that observe alike, and judged for every row in a process of its own, since that
+keeps one core busy from begin to end. The rows come in the order of their cases, whichever process is done first.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from ctypes import Array, c_double
 from dataclasses import dataclass
 from itertools import product
@@ -23,6 +24,7 @@ from schemas.errors import UsageError
 from schemas.event_time import parse_time_us
 from schemas.mode import Mode
 from streams.config import revision
+from streams.offline.kept import kept, observed_by
 from streams.offline.processes import CONTEXT, begin, failure_of, received
 from streams.offline.replay import Progress, Replay, replay
 from streams.offline.truth import Truth, read_labels
@@ -93,6 +95,16 @@ class Task:
     labels: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One row that is to be made."""
+
+    task: Task
+    case: Case
+    kept: Path | None = None
+    """What was observed for it, see `kept.kept`; None where that is still to be done."""
+
+
 def combinations(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
     """Nothing changed, then every combination of the values of each key; the last key moves fastest.
 
@@ -111,7 +123,7 @@ def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None 
     """A row a case, in their order. Cases of the same revision are replayed once.
 
     Args:
-        task: What to replay; the files are read once a replay.
+        task: What to replay; the files are read once for all cases that observe alike, see `kept.kept`.
         cases: At least one.
         jobs: Processes at most; with 1 everything happens in this one.
         told: See `Told`.
@@ -122,12 +134,8 @@ def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None 
     """
     revisions = [revision(case.settings, task.mode) for case in cases]
     distinct = dict(zip(revisions, cases, strict=True))
-    together = jobs > 1 and len(distinct) > 1
-    rows = (
-        _shared(task, list(distinct.values()), jobs, told)
-        if together
-        else _alone(task, list(distinct.values()), jobs, told)
-    )
+    with _observed(task, list(distinct.values()), told) as (turns, judged):
+        rows = _shared(turns, jobs, judged) if jobs > 1 and len(turns) > 1 else _alone(turns, jobs, judged)
     found = dict(zip(distinct, rows, strict=True))
     return [
         msgspec.structs.replace(found[each], set=dict(case.changes))
@@ -135,10 +143,28 @@ def tune(task: Task, cases: Sequence[Case], *, jobs: int = 1, told: Told | None 
     ]
 
 
-def judge(task: Task, case: Case, progress: Progress | None = None, *, apart: bool | None = None) -> Row:
+@contextmanager
+def _observed(task: Task, cases: Sequence[Case], told: Told | None) -> Iterator[tuple[list[Turn], Told | None]]:
+    """What is left to do for each case, once is done what several of them share; and who is told of that."""
+    alike = [observed_by(case.settings) for case in cases]
+    shared = {key: cases[alike.index(key)].settings for key, count in Counter(alike).items() if count > 1}
+    steps = len(shared) + len(cases)
+    with ExitStack() as opened:
+        found = {
+            key: opened.enter_context(kept(task.paths, settings, _share_of(place, steps, told)))
+            for place, (key, settings) in enumerate(shared.items())
+        }
+        judged = None if told is None else lambda share: told((len(shared) + share * len(cases)) / steps)
+        yield [Turn(task, case, found.get(key)) for case, key in zip(cases, alike, strict=True)], judged
+
+
+def judge(turn: Turn, progress: Progress | None = None, *, apart: bool | None = None) -> Row:
     """One replay under the settings of a case; blocks are enforced. See `replay` for ``apart``."""
+    task, case = turn.task, turn.case
     truth = None if task.labels is None else Truth(read_labels(task.labels))
-    done = replay(task.paths, case.settings, mode=task.mode, truth=truth, progress=progress, apart=apart)
+    done = replay(
+        task.paths, case.settings, mode=task.mode, truth=truth, progress=progress, apart=apart, kept=turn.kept
+    )
     return row_of(case.changes, done, labelled=truth is not None)
 
 
@@ -190,43 +216,43 @@ def _times_of_incidents(done: Replay, blocks: Iterable[Block]) -> tuple[list[flo
     return to_alert, [(at_us - begun[incident]) / 1e6 for incident, at_us in first.items()]
 
 
-def _alone(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> list[Row]:
+def _alone(turns: Sequence[Turn], jobs: int, told: Told | None) -> list[Row]:
     apart = None if jobs > 1 else False
-    return [judge(task, case, _share_of(place, len(cases), told), apart=apart) for place, case in enumerate(cases)]
+    return [judge(turn, _share_of(place, len(turns), told), apart=apart) for place, turn in enumerate(turns)]
 
 
 def _share_of(place: int, count: int, told: Told | None) -> Progress | None:
     return None if told is None else lambda read, total: told((place + read / max(total, 1)) / count)
 
 
-def _shared(task: Task, cases: Sequence[Case], jobs: int, told: Told | None) -> list[Row]:
-    shares: Shares = CONTEXT.RawArray("d", len(cases))
-    waiting, found = deque(enumerate(cases)), dict[int, Row]()
+def _shared(turns: Sequence[Turn], jobs: int, told: Told | None) -> list[Row]:
+    shares: Shares = CONTEXT.RawArray("d", len(turns))
+    waiting, found = deque(enumerate(turns)), dict[int, Row]()
     running: dict[Connection, tuple[int, SpawnProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                place, case = waiting.popleft()
-                receiver, process = begin(_work, task, case, shares, place)
+                place, turn = waiting.popleft()
+                receiver, process = begin(_work, turn, shares, place)
                 running[receiver] = place, process
             for receiver in cast("list[Connection]", wait(list(running), POLL_S)):
                 found[running[receiver][0]] = _received(receiver)
                 running.pop(receiver)[1].join()
             if told is not None:
-                told(sum(shares) / len(cases))
+                told(sum(shares) / len(turns))
     finally:
         for _, process in running.values():
             process.terminate()
             process.join()
-    return [found[place] for place in range(len(cases))]
+    return [found[place] for place in range(len(turns))]
 
 
-def _work(task: Task, case: Case, shares: Shares, place: int, sender: Connection) -> None:
+def _work(turn: Turn, shares: Shares, place: int, sender: Connection) -> None:
     def progress(read: int, total: int) -> None:
         shares[place] = read / max(total, 1)
 
     try:
-        sender.send(judge(task, case, progress))
+        sender.send(judge(turn, progress))
     except Exception as error:  # noqa: BLE001 - a bug is told where the command ends, with its trace
         sender.send(failure_of(error))
 

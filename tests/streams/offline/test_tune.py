@@ -11,7 +11,7 @@ from schemas.event_time import format_time
 from schemas.mode import Mode
 from streams.config import revision
 from streams.offline.simulate.labels import Labels, PeopleLabel, ScraperLabel
-from streams.offline.tune import ROWS_MAX, Case, LabelledRow, Task, combinations, judge, tune
+from streams.offline.tune import ROWS_MAX, Case, LabelledRow, Task, Turn, combinations, judge, tune
 from tests.low import low
 
 START_US = 1_790_000_000_000_000
@@ -67,7 +67,7 @@ def labels(tmp_path: Path) -> Path:
 
 def test_a_row_says_what_the_case_led_to(day: Path) -> None:
     """At 20 a minute Eve is blocked at her 25th profile: 5 alert-worthy ones later, 15 requests denied."""
-    row = judge(Task((day,)), case(20))
+    row = judge(Turn(Task((day,)), case(20)))
     assert row.set == {KEY: 20}
     assert (row.incidents, row.blocks, row.accounts_blocked, row.addresses_blocked) == (1, 1, 1, 0)
     assert (row.requests_denied, row.exposure_before_block, row.labelled) == (15, 25, None)
@@ -96,7 +96,7 @@ def test_times_are_the_scrapers_own_where_there_are_labels(day: Path, labels: Pa
 
 def test_mode_is_that_of_every_detector(day: Path) -> None:
     """In shadow the same is seen and nothing is blocked, and the revision says that it was another run."""
-    shadow, enforce = judge(Task((day,), Mode.SHADOW), case(20)), judge(Task((day,)), case(20))
+    shadow, enforce = judge(Turn(Task((day,), Mode.SHADOW), case(20))), judge(Turn(Task((day,)), case(20)))
     assert shadow.incidents > 0
     assert (shadow.blocks, shadow.accounts_blocked, shadow.requests_denied) == (0, 0, 0)
     assert enforce.blocks > 0
@@ -112,10 +112,10 @@ def test_several_processes_give_the_rows_of_one(day: Path, labels: Path) -> None
 
 
 def test_progress_in_one_process(day: Path) -> None:
-    """It grows over all cases together."""
+    """It grows over what is done once and all cases together."""
     told: list[float] = []
     tune(Task((day,)), [case(20), case(8)], told=told.append)
-    assert told == [0.5, 1.0]
+    assert told == [1 / 3, 2 / 3, 1.0]
 
 
 def test_the_same_settings_are_replayed_once(day: Path) -> None:
