@@ -203,10 +203,13 @@ class Installation:
     def ends(self, name: str) -> dict[int, int]:
         """End offset by partition, without the empty ones."""
         with self._reader(name) as reader:
-            # What the embedded broker says lies before the last few records.
-            reader.seek_to_end()
-            list(remaining(reader))
-            positions = {number.partition: reader.position(number) for number in reader.assignment()}
+            if self.broker.kind == "kafka":
+                positions = ends_of(reader)
+            else:
+                # What the embedded broker says lies before the last few records.
+                reader.seek_to_end()
+                list(remaining(reader))
+                positions = {number.partition: reader.position(number) for number in reader.assignment()}
             return {number: end for number, end in positions.items() if end}
 
     @contextlib.contextmanager
@@ -246,11 +249,20 @@ class Installation:
 
     def _idle(self) -> dict[int, int]:
         """Where source partitions were last said to be idle, without empty ones."""
-        messages = [decode(message.value or b"") for message in self.read(self.own(topic.ACTIVITY), partition=0)]
         words: list[Progress] = []
-        for one in messages:
+        for one in map(decode, self._told()):
             words += [Progress(one.topic, one.partition, one.lo, one.hi, one.watermark_us, one.idle), *one.others]
         return {word.partition: word.hi for word in words if word.idle and word.hi}
+
+    def _told(self) -> list[bytes]:
+        """What the partition of activity holds in which progress is told, as far as it goes by now."""
+        if self.broker.kind != "kafka":
+            return [message.value or b"" for message in self.read(self.own(topic.ACTIVITY), partition=0)]
+        with self._reader(self.own(topic.ACTIVITY)) as reader:
+            first = TopicPartition(self.own(topic.ACTIVITY), 0)
+            reader.assign([first])
+            reader.seek_to_beginning()
+            return [record.value or b"" for record in remaining(reader, ends_of(reader)[0])]
 
     def wait_through(self, name: str) -> None:
         """Wait until all of a topic is committed."""
@@ -283,10 +295,18 @@ def _has_reached(committed: dict[int, int], ends: dict[int, int]) -> bool:
     return all(committed.get(number, 0) >= end for number, end in ends.items())
 
 
-def remaining(reader: KafkaConsumer) -> Iterator[ConsumerRecord]:
-    """Records from where ``reader`` stands to the end, of a topic that nobody writes to."""
+def ends_of(reader: KafkaConsumer) -> dict[int, int]:
+    """End offset of each partition that ``reader`` is assigned, as Kafka says it."""
+    return {number.partition: end for number, end in reader.end_offsets(list(reader.assignment())).items()}
+
+
+def remaining(reader: KafkaConsumer, end: int | None = None) -> Iterator[ConsumerRecord]:
+    """Records from where ``reader`` stands to the end, of a topic that nobody writes to.
+
+    Where ``end`` of its one partition is known, nobody has to wait whether more comes.
+    """
     quiet = 0
-    while quiet < 3:
+    while quiet < 3 and (end is None or any(reader.position(number) < end for number in reader.assignment())):
         polled = reader.poll(timeout_ms=200)
         quiet = 0 if polled else quiet + 1
         for records in polled.values():

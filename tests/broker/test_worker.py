@@ -1,16 +1,17 @@
 """Real worker processes from request events to alerts and blocks, beside what `weir replay` says of the same file.
 
-A day is fed once to each broker; every test has an installation of its own that reads it. The embedded broker comes
-first, then Apache Kafka where it may be had.
+A day is fed once to each broker; every test has an installation of its own that reads it. Undisturbed days run on the
+embedded broker and on Apache Kafka where it may be had; where workers are hurt, Kafka alone will do if it is there.
 """
 
 import random
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,7 @@ from tests.broker.installation import (
     feed,
     installed,
 )
-from tests.brokers import Broker
+from tests.brokers import Broker, kinds
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -91,13 +92,30 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return Recording(path.read_bytes().splitlines(), requests, alerts, blocks)
 
 
+@pytest.fixture(scope="module")
+def fed(request: pytest.FixtureRequest, recording: Recording) -> Callable[[str], Day]:
+    """Gives the day on a broker of a kind, fed at the first call."""
+
+    @cache
+    def once(kind: str) -> Day:
+        broker: Broker = request.getfixturevalue(f"{kind}_broker")
+        broker.admin.create_topics({recording.requests: {"num_partitions": PARTITIONS, "replication_factor": 1}})
+        feed(broker, recording.requests, recording.events)
+        return Day(broker, recording)
+
+    return once
+
+
 @pytest.fixture(scope="module", params=["embedded", "kafka"])
-def day(request: pytest.FixtureRequest, recording: Recording) -> Day:
-    """The day on one broker."""
-    broker: Broker = request.getfixturevalue(f"{request.param}_broker")
-    broker.admin.create_topics({recording.requests: {"num_partitions": PARTITIONS, "replication_factor": 1}})
-    feed(broker, recording.requests, recording.events)
-    return Day(broker, recording)
+def any_day(request: pytest.FixtureRequest, fed: Callable[[str], Day]) -> Day:
+    """The day on each broker."""
+    return fed(request.param)
+
+
+@pytest.fixture(scope="module", params=kinds())
+def day(request: pytest.FixtureRequest, fed: Callable[[str], Day]) -> Day:
+    """The day on a broker of the kind that WEIR_TEST_KAFKA chooses."""
+    return fed(request.param)
 
 
 @pytest.fixture
@@ -108,9 +126,9 @@ def weir(day: Day, tmp_path: Path) -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def finished(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def finished(any_day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation whose two workers have judged the day undisturbed, and have been stopped."""
-    with day.install(tmp_path_factory.mktemp("finished")) as made:
+    with any_day.install(tmp_path_factory.mktemp("finished")) as made:
         made.start()
         made.start()
         made.wait_judged()
@@ -147,9 +165,9 @@ def part_done(weir: Installation, day: Day) -> float:
     return sum(weir.committed(weir.requests).values()) / len(day.recording.events)
 
 
-def test_two_workers_decide_as_a_replay(finished: Installation, day: Day) -> None:
+def test_two_workers_decide_as_a_replay(finished: Installation, any_day: Day) -> None:
     """Eight partitions, two workers: the same alerts and blocks as offline from one file, each sent once."""
-    assert assert_as_replayed(finished, day) == 0
+    assert assert_as_replayed(finished, any_day) == 0
 
 
 def test_cloud_events(finished: Installation) -> None:
@@ -169,7 +187,7 @@ def test_cloud_events(finished: Installation) -> None:
             }
 
 
-def test_every_block_expires(finished: Installation, day: Day) -> None:
+def test_every_block_expires(finished: Installation, any_day: Day) -> None:
     """A block has reasons and an end after its event; once the day has passed that end, a tombstone has its key."""
     blocks = [(one, BLOCK_CODEC.decode(one.value or b"")) for one in sent(finished, topic.BLOCKS)]
     last: dict[bytes | None, Received] = {one.key: one for one in finished.read(finished.own(topic.BLOCKS))}
@@ -179,7 +197,7 @@ def test_every_block_expires(finished: Installation, day: Day) -> None:
         assert block.reason
         assert block.public_reason
         assert block.detectors
-        if until[one.key] < day.recording.end:
+        if until[one.key] < any_day.recording.end:
             assert last[one.key].value is None
             assert {"ce_id", "ce_subject", "ce_type"} <= dict(last[one.key].headers).keys()
             ended += 1
