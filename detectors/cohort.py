@@ -120,7 +120,7 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     """A block is refused above so many members that look like people, and above `people_share`."""
     people_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
     """Of all members of the last day or two."""
-    mix: Share = 0.5
+    mix: Share = 0.3
     """Share of the scraper's side mixed into the honest one; more is more cautious, and a tenth the least."""
     half_life_s: Annotated[int, msgspec.Meta(ge=3600)] = 302_400
     suspect_nats: Nats = 7.0
