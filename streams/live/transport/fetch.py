@@ -78,8 +78,8 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         return woken
 
     def _convert(self, tp: TopicPartition, options: TopicOptions) -> None:
-        # Nobody has seen a new result yet: aiokafka stores it without awaiting anything before its return to us. The one
-        # that is there may be another's, though, of which a part was taken: where a partition has got another leader,
+        # Nobody has seen a new result yet: aiokafka stores it without awaiting anything before its return to us. It may
+        # be the result of another request, though, of which a part was taken: where a partition has got another leader,
         # the request to the one before may end, or fail, after that to the new one.
         result = self._records.get(tp)
         if type(result) is FetchResult and type(result._partition_records) is PartitionRecords and result.has_more():
