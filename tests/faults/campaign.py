@@ -145,6 +145,8 @@ def run(
         for worker in place.alive():
             worker.stop()
         found.ended = dict(place.ended)
+        # That brokers gave no answer to one that starts is what its supervisor is for.
+        found.differences += [f"{name} {said}" for name, said in found.ended.items() if not said.startswith("status 2:")]
         found.compacted = sum(weir.ends(weir.own(topic.STATE)).values()) - len(weir.read(weir.own(topic.STATE)))
         found.restored = sum(worker.output().count("restored") for worker in weir.workers)
         found.recalled = sum(worker.output().count("was let go of") for worker in weir.workers)
