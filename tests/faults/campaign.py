@@ -146,7 +146,8 @@ def run(
             worker.stop()
         found.ended = dict(place.ended)
         # That brokers gave no answer to one that starts is what its supervisor is for.
-        found.differences += [f"{name} {said}" for name, said in found.ended.items() if not said.startswith("status 2:")]
+        for name, said in found.ended.items():
+            found.differences += [] if said.startswith("status 2:") else [f"{name} {said}"]
         found.compacted = sum(weir.ends(weir.own(topic.STATE)).values()) - len(weir.read(weir.own(topic.STATE)))
         found.restored = sum(worker.output().count("restored") for worker in weir.workers)
         found.recalled = sum(worker.output().count("was let go of") for worker in weir.workers)
