@@ -74,8 +74,9 @@ class Group:
         return worker
 
     def entries(self) -> list[Entry]:
-        """All lines of the journal."""
-        return [json.loads(line) for line in self.journal.read_text().splitlines()]
+        """All lines of the journal but one that is being written."""
+        *lines, _ = self.journal.read_text().split("\n")
+        return [json.loads(line) for line in lines]
 
     def batches(self, topic: str) -> list[Entry]:
         """Batches of ``topic`` in the order agents took them."""

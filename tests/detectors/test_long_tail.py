@@ -8,12 +8,14 @@ import pytest
 
 from detectors.core.columns import Columns
 from detectors.core.contract import Evidence
+from detectors.core.rarity import ratios
 from detectors.long_tail import Config, LongTail
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
 from tests.detectors.columns_of import START_S, Judge, columns_of
-from tests.detectors.groups_of import DAY_S, MODEL, POPULAR, RARE, SOME
+from tests.detectors.groups_of import DAY_S, MODEL, SOME
 
+RARE, POPULAR = (float(ratio) for ratio in ratios(MODEL.popularity, Config().mix)[[0, 8]])
 NEEDED: Final = math.ceil(19.3 / RARE)
 
 
