@@ -14,10 +14,10 @@ from tests.brokers import Broker
 
 pytestmark = pytest.mark.timeout(120)
 
-RECORDS: Final = 250_000
+RECORDS: Final = 300_000
 """Of each of two partitions: much more than one worker may be ahead of another."""
 BATCH: Final = 5_000
-FAST_S: Final = 0.05
+FAST_S: Final = 0.1
 SLOW_S: Final = 1.0
 SLOW_BATCHES: Final = 9
 """By now the fast one would be through by itself."""
@@ -34,8 +34,8 @@ def test_the_fast_one_waits(kafka_broker: Broker, tmp_path: Path) -> None:
         asyncio.run(fill(kafka_broker, topic))
         workers.wait(lambda: read(workers, topic, slow) >= SLOW_BATCHES * BATCH, "what the slow one reads")
         ahead = read(workers, topic, fast) - read(workers, topic, slow)
-        assert ahead < 1.6 * AHEAD_OF_OTHERS_MAX, "what it reads within a look comes on top"
-        assert "another worker has read it up to" in fast.output()
+        assert ahead < 2.1 * AHEAD_OF_OTHERS_MAX, "what it reads within a look, and until that is answered, comes on top"
+        workers.wait(lambda: "another worker has read it up to" in fast.output(), "a word of why it waits")
         assert slow.stop() == 0
         workers.wait_committed(topic, dict.fromkeys(range(2), RECORDS))
         assert [tiled(workers.batches(topic), number) for number in range(2)] == [(0, RECORDS)] * 2
