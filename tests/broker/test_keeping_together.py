@@ -34,7 +34,7 @@ def test_the_fast_one_waits(kafka_broker: Broker, tmp_path: Path) -> None:
         asyncio.run(fill(kafka_broker, topic))
         workers.wait(lambda: read(workers, topic, slow) >= SLOW_BATCHES * BATCH, "what the slow one reads")
         ahead = read(workers, topic, fast) - read(workers, topic, slow)
-        assert ahead < 2.1 * AHEAD_OF_OTHERS_MAX, "what it reads within a look, and until that is answered, comes on top"
+        assert ahead < 2.1 * AHEAD_OF_OTHERS_MAX, "what it reads until a look is answered comes on top"
         workers.wait(lambda: "another worker has read it up to" in fast.output(), "a word of why it waits")
         assert slow.stop() == 0
         workers.wait_committed(topic, dict.fromkeys(range(2), RECORDS))
