@@ -59,3 +59,10 @@ def test_what_has_another_form_stays() -> None:
     library = SimpleNamespace(_shared_module="something")
     pack(library)
     assert library._shared_module == "something"
+
+
+def test_formats_that_do_not_come_take_no_room() -> None:
+    """Nothing of OTLP's protobuf is loaded before there is a batch of it."""
+    script = "import sys, streams.watch.process as _; print([one for one in sys.modules if 'protobuf' in one])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "[]\n"
