@@ -224,6 +224,8 @@ class Assessing:
             cast("list[bytes | None]", batch.values).clear()  # what waits for a model or the broker takes no room
         if before:
             await self._advance(owned, before, silent=True)
+            if not self._is_current(owned.generation):
+                return
         if after or not before:
             await self._advance(owned, after, silent=batches[-1].hi <= owned.silent_below)
         owned.upto = batches[-1].hi
@@ -245,8 +247,8 @@ class Assessing:
             outcome.overruled = assessor.overrule(self._clock())
         if assessor.judged > before.judged and owned.upto >= owned.silent_below:
             self._tally.reached(outcome.reached_us, self._clock(), impatient=impatient)
-        if self._interval_s and not self.rebuilding:
-            self._modelling.let_go([one.assessor.epoch for one in self._owned.values()])
+        all_there = bool(self._interval_s) and not self.rebuilding
+        self._modelling.keep([one.assessor.epoch for one in self._owned.values()], all_there=all_there)
         self._tally.advanced(before, counted(assessor))
         return outcome
 
@@ -358,8 +360,9 @@ class Assessing:
         await self._send(owned, outcome, silent=silent)
         owned.due_since = None if outcome.settled else owned.due_since or time.monotonic()
         owned.torn = False
-        if not outcome.settled:
-            await self._modelling.recall(owned.assessor)
+        if not outcome.settled and await self._modelling.recall(owned.assessor):
+            for one in self._owned.values():  # nobody could be judged meanwhile: patience begins now
+                one.due_since = None if one.due_since is None else time.monotonic()
 
     def _acknowledge(self, owned: Owned) -> None:
         """What has been judged, once all that came of it has arrived; not while some of it waits for its model."""

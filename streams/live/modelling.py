@@ -9,6 +9,7 @@ from typing import Final
 from schemas.model import ModelDelta
 from streams.live.topic_feed import TopicFeed
 from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.release import LONG_AGO
 from streams.pipeline.model.models import Models
 
 log = logging.getLogger(__name__)
@@ -31,20 +32,32 @@ class Modelling:
         complete = self._models.complete
         return None if complete < 0 else (complete + 1) * self._epoch_us
 
-    def let_go(self, epochs: Sequence[int]) -> None:
-        """Forget models that no partition needs, of those that are judged in ``epochs``."""
-        if epochs:
+    def keep(self, epochs: Sequence[int], *, all_there: bool) -> None:
+        """Keep what partitions need that are judged in ``epochs``, `LONG_AGO` before their first.
+
+        What none needs is forgotten, unless a state is still being rebuilt, and not ``all_there``.
+        """
+        begun = [epoch for epoch in epochs if epoch > LONG_AGO]
+        if begun:
+            self._models.hold(min(begun))
+        if all_there and epochs:
             self._models.forget(min(epochs) - SPARE_EPOCHS)
 
-    async def recall(self, assessor: Assessor) -> None:
-        """Read everything again if the model that a partition waits for was let go of; nothing may be judged meanwhile.
+    async def recall(self, assessor: Assessor) -> bool:
+        """Read everything again if the model that a partition waits for was let go of; whether it had been.
 
-        It was taken over from farther behind: by half of what there is it would be judged otherwise than before, and
-        what it learned then would seem to be new.
+        It was taken over from farther behind. Nothing may be judged meanwhile: by half of what there is it would be
+        judged otherwise than before, and what it learned then would seem to be new.
         """
         if self._models.is_kept(assessor.epoch):
-            return
+            return False
         log.info("partition %d: the model of its time was let go of: reading it again", assessor.partition)
         self._feed.rewind()
-        await asyncio.get_running_loop().run_in_executor(self._judging, self._models.begin_anew)
+        await asyncio.get_running_loop().run_in_executor(self._judging, self._begin_anew, assessor.epoch)
         await self._feed.caught_up.wait()
+        return True
+
+    def _begin_anew(self, epoch: int) -> None:
+        self._models.begin_anew()
+        # Or the next one that is judged, if it is days ahead, would have it forgotten once more.
+        self._models.hold(epoch)

@@ -148,20 +148,28 @@ class Kept:
         """Write a checkpoint: its new ``parts``, one after the other, and ``names`` of all; returns bytes written."""
         files = {name: self._files[name] for name in names if name in self._files}
         size = 0
-        for name, value in parts:
-            files[name] = f"{name.replace('/', '-')}.{sequence}"
-            _write(self._parts / files[name], value)
-            size += len(value)
-        _sync(self._parts)
+        try:
+            for name, value in parts:
+                files[name] = f"{name.replace('/', '-')}.{sequence}"
+                _write(self._parts / files[name], value)
+                size += len(value)
+            _sync(self._parts)
+        except OSError:
+            self._clear()  # a disk that is full is not to stay full of it
+            raise
         manifest = Manifest(VERSION, sequence, files, places, said)
         _write(self.directory / MANIFEST, msgspec.json.encode(manifest))
         _sync(self.directory)
-        needed = set(files.values())
+        self._files = files
+        self._clear()
+        return size
+
+    def _clear(self) -> None:
+        """Remove parts that the latest checkpoint does not consist of."""
+        needed = set(self._files.values())
         for file in self._parts.iterdir():
             if file.name not in needed:
                 file.unlink()
-        self._files = files
-        return size
 
     def close(self) -> None:
         """Let go of the directory."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from detectors.core.columns import Span
 from detectors.core.contract import Evidence
 from detectors.core.model import Model, empty
 from detectors.core.peak import PLACES, place_of
@@ -175,7 +176,8 @@ class TestUsual:
 
     def test_only_what_was_seen_within_ten_minutes(self) -> None:
         """Two panes may last twelve minutes; what was disclosed within ten bounds what is compared."""
-        shown = np.repeat(np.minimum(np.arange(1, 61), 10)[:, None], 4, axis=1)
+        shown = np.repeat(np.arange(1, 61)[:, None], 4, axis=1)
+        shown[:, Span.TEN_MINUTES] = np.minimum(shown[:, 0], 10)
         assert set(nats(judged(steady(60, 10.0), paced(20), profiles=shown))) == {0.0}
 
     @pytest.mark.parametrize("tier", ["free", "recruiter"])

@@ -10,6 +10,7 @@ from typing import Final, cast
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
@@ -77,6 +78,12 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
                     self._convert(TopicPartition(topic, partition), options)
         return woken
 
+    def _set_error(self, tp: TopicPartition, error: KafkaError) -> None:
+        # What an old leader has against it, after the new one has given records: there the routine that fetches would
+        # end, of which nobody would hear.
+        if tp not in self._records:
+            super()._set_error(tp, error)
+
     def _convert(self, tp: TopicPartition, options: TopicOptions) -> None:
         # Nobody has seen a new result yet: aiokafka stores it without awaiting anything before its return to us. It may
         # be the result of another request, though, of which a part was taken: where a partition has got another leader,
@@ -101,12 +108,20 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         fetched: Fetched = {}
         while self._seeks == seeks and not self._closed and not self._subscriptions.reassignment_in_progress:
             fetched = await self._buffered(partitions, room)
+            self._raise_ended()
             left = deadline - time.monotonic()
             if fetched or self._awake or left <= 0:
                 break
             await self._wait_for_data(left)
         self._awake = False
         return fetched
+
+    def _raise_ended(self) -> None:
+        """Nothing is fetched any more once the routine that does it has ended: aiokafka tells nobody."""
+        if self._fetch_task.done() and not self._fetch_task.cancelled():
+            error = self._fetch_task.exception()
+            if error is not None:
+                raise error
 
     def begin_seek(self, seeks: int) -> None:
         """Let no `take` that was called before the seek numbered ``seeks`` take anything that is read after it."""

@@ -22,7 +22,7 @@ aiokafka.consumer.fetcher     Fetcher ._proc_fetch_request(assignment,node_id,re
 aiokafka.consumer.fetcher     Fetcher .fetched_records(partitions,timeout,max_records) .close() ._notify(future)
 aiokafka.consumer.fetcher     Fetcher ._create_fetch_waiter() :_client
 aiokafka.consumer.fetcher     Fetcher :_records :_subscriptions :_closed :_fetch_waiters :_wait_consume_future
-aiokafka.consumer.fetcher     Fetcher :_fetch_task :_pending_tasks
+aiokafka.consumer.fetcher     Fetcher :_fetch_task :_pending_tasks ._set_error(tp,error)
 aiokafka.consumer.fetcher     FetchResult .has_more() .check_assignment(tp) ._update_position() :_partition_records
 aiokafka.consumer.fetcher     FetchError .check_raise()
 aiokafka.consumer.fetcher     PartitionRecords ._consume_aborted_up_to(batch_offset) ._contains_abort_marker(next_batch)

@@ -41,6 +41,8 @@ class Models:
         """Expect deltas of ``partitions`` partitions."""
         self._settings = settings
         self.partitions: Final = partitions
+        self._held = -_NEVER
+        """No model of this epoch or a later one is forgotten."""
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -146,6 +148,10 @@ class Models:
         """Decayed count of principals of each profile known: [profiles]."""
         return self._counts
 
+    def hold(self, epoch: int) -> None:
+        """From now on keep the models that ``epoch`` and later ones need, however much is merged meanwhile."""
+        self._held = epoch
+
     def forget(self, epoch: int) -> None:
         """Drop models that only epochs before ``epoch`` need."""
         keep = max(bisect_right(self._epochs, epoch - LAG) - 1, 0)
@@ -176,7 +182,7 @@ class Models:
         popularity = build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members)
         self._models.append(self._model(popularity, ripe))
         # Who starts folds two months in a row: nobody goes back farther than the log of sightings reaches.
-        self.forget(epoch - KEPT_S // self._settings.epoch_s)
+        self.forget(min(epoch - KEPT_S // self._settings.epoch_s, self._held))
 
     def _learn(self, epoch: int, fade: float, lessons: Sequence[Lesson]) -> None:
         """Let the tables fade, and add what one epoch counted."""

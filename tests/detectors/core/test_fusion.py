@@ -199,6 +199,14 @@ class TestRise:
             name: one.tolist() for name, one in twice.state.items()
         }
 
+    def test_a_touch_that_begins_it(self) -> None:
+        """Evidence that a touch lifts from next to nothing begins a rise there, not when there was some before."""
+        found = Summed().fuse(
+            [1.0, 3.0, 4.0], at_us=[0, 30 * DAY_US, 30 * DAY_US + 9], exposed=[1, 500, 501], asked=[True, False, True]
+        )
+        assert (found.since_us - START_US).tolist()[1:] == [30 * DAY_US, 30 * DAY_US]
+        assert found.profiles.tolist()[2] == 2
+
     def test_touches_are_no_sightings(self) -> None:
         """Evidence that moves where nobody asked for a profile is added up, and counts as no sighting of the rise."""
         found = Summed().fuse([3.0, 4.0, 5.0, 6.0], at_us=[0, 10, 10, 20], asked=[True, False, False, True])

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -80,5 +81,23 @@ def test_who_is_cancelled_is(embedded_broker: Broker) -> None:
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
+
+    asyncio.run(body())
+
+
+def test_cancelled_where_the_client_keeps_it_to_itself() -> None:
+    """Whoever is cancelled while he stops a consumer ends, though the client has swallowed it."""
+
+    class Deaf:
+        async def stop(self) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(WAIT_S)
+
+    async def body() -> None:
+        leaving = asyncio.create_task(leave(cast(AIOKafkaConsumer, Deaf())))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert leaving.cancelled()
 
     asyncio.run(body())

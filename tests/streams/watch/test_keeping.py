@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from schemas.alert import ALERT_CODEC
 from schemas.errors import CheckpointError, UsageError
 from schemas.model import VERSION, ModelDelta
+from streams.watch import keeping
 from streams.watch.following import Place
 from streams.watch.keeping import MANIFEST, Kept
 from streams.watch.written import Written
@@ -72,6 +74,29 @@ def test_half_a_checkpoint_changes_nothing(opened: Callable[[], Kept], monkeypat
     manifest = again.manifest()
     assert manifest is not None
     assert (manifest.sequence, again.parts(manifest)) == (1, {"a": b"1"})
+
+
+def test_a_full_disk_is_not_kept_full(
+    opened: Callable[[], Kept], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of a checkpoint that could not be written whole are gone again, those of the one before are not."""
+    kept, write = opened(), keeping._write
+    kept.keep(1, {"a": b"1", "b": b"1"}.items(), ["a", "b"], [])
+
+    def full(file: Path, value: bytes) -> None:
+        if file.name == "b.2":
+            raise OSError(errno.ENOSPC, "no space left")
+        write(file, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_write", full)
+        with pytest.raises(OSError, match="no space"):
+            kept.keep(2, {"a": b"2", "b": b"2"}.items(), ["a", "b"], [])
+    assert sorted(each.name for each in (tmp_path / "parts").iterdir()) == ["a.1", "b.1"]
+    assert kept.keep(3, {"a": b"3"}.items(), ["a", "b"], []) == 1
+    manifest = kept.manifest()
+    assert manifest is not None
+    assert kept.parts(manifest) == {"a": b"3", "b": b"1"}
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,33 @@ def test_the_leader_before_is_late(answered: bool, monkeypatch: pytest.MonkeyPat
     on_fetcher(test, records=4)
 
 
+def test_what_the_leader_before_has_against_it() -> None:
+    """Records that the new leader gave stay, and nothing else ends."""
+
+    async def test(fetcher: BatchFetcher) -> None:
+        buffer(fetcher, BATCHED[0], 6)
+        fetcher._set_error(BATCHED[0], TopicAuthorizationFailedError("requests"))
+        assert counts(await fetcher.take(EVERY, ROOM, 0, 1)) == {BATCHED[0]: 6}
+
+    on_fetcher(test)
+
+
+def test_nothing_is_fetched_any_more() -> None:
+    """Why the routine that fetches has ended is raised, where it would be waited for in vain."""
+
+    async def test(fetcher: BatchFetcher) -> None:
+        async def fail() -> None:
+            raise RuntimeError("a bug")
+
+        fetcher._fetch_task = asyncio.create_task(fail())
+        await asyncio.wait([fetcher._fetch_task])
+        with pytest.raises(RuntimeError, match="a bug"):
+            await fetcher.take(EVERY, ROOM, 0, 1)
+        fetcher._fetch_task = asyncio.create_task(asyncio.sleep(0))
+
+    on_fetcher(test)
+
+
 def test_wake_ends_wait() -> None:
     """A wake-up ends the running wait at once; one that comes too early ends the next."""
 
