@@ -87,7 +87,8 @@ class Site:
 
 
 def _last_words(worker: Worker) -> str:
-    lines = [line for line in worker.output().splitlines() if "CRITICAL" in line or "Error" in line]
+    told = ("CRITICAL", "Error", "weir: ")
+    lines = [line for line in worker.output().splitlines() if any(word in line for word in told)]
     return lines[-1][:300] if lines else "without a word"
 
 
