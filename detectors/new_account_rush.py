@@ -6,8 +6,9 @@ for work has had the account for long. Accounts made for scraping are used befor
 hurry. Counts are compared with the highest that newcomers reach in a day, those on their first day and those after it
 apart (`core/peak.py`); youth itself is worth two nats more, but only beside a rush, since everybody was young once. An
 hour is long: what was met within ten minutes is compared as well, with what all accounts of the tier reach in ten
-minutes, as `profile_rate` has it learned. Simulated newcomers reach as much as others of their tier. Two plain limits
-for young accounts speak alone. Look-ups do not count: an address book is brought along on the first day.
+minutes, as `profile_rate` has it learned; where that was off from the start nothing is. Simulated newcomers reach as
+much as others of their tier. Two plain limits for young accounts speak alone. Look-ups do not count: an address book is
+brought along on the first day.
 
 Blind spots: accounts that were left to age or were bought; platforms that do not say when an account was made; farms of
 so many accounts that none is in a hurry.

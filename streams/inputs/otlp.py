@@ -72,7 +72,7 @@ def read(value: bytes) -> Iterator[Told]:
     """
     if value[:1] == b"{":
         return _read_json(value)
-    # 4 MB of memory that hardly anybody else needs.
+    # 3.5 MB of memory that hardly anybody else needs.
     from streams.inputs import otlp_protobuf  # noqa: PLC0415
 
     return otlp_protobuf.read(value)

@@ -9,10 +9,11 @@ import pytest
 
 from detectors.core.columns import Span
 from detectors.core.contract import Evidence
+from detectors.core.discovery import classes
 from detectors.core.model import Model, empty
 from detectors.core.peak import PLACES, place_of
 from detectors.core.peer import CLASSES, classes_of
-from detectors.new_account_rush import Config, NewAccountRush
+from detectors.new_account_rush import PACE, Config, NewAccountRush
 from schemas.actor import Scope
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, Judge, columns_of
@@ -36,7 +37,7 @@ def paced(usual: int, tiers: dict[str, int] | None = None) -> Model:
     for at, most in zip(places.tolist(), of.values(), strict=True):
         table[at, place_of(most)] = 5_000
     quiet = model(1_000, 1_000)
-    return replace(quiet, lessons={**quiet.lessons, "profile_rate.ten_minutes": table.ravel()})
+    return replace(quiet, lessons={**quiet.lessons, PACE: table.ravel()})
 
 
 def judged(at_s: list[float], by: Model | None = None, config: Config | None = None, **given: Any) -> Evidence:
@@ -179,6 +180,13 @@ class TestUsual:
         shown = np.repeat(np.arange(1, 61)[:, None], 4, axis=1)
         shown[:, Span.TEN_MINUTES] = np.minimum(shown[:, 0], 10)
         assert set(nats(judged(steady(60, 10.0), paced(20), profiles=shown))) == {0.0}
+
+    def test_profile_rate_learns_it(self) -> None:
+        """The table of another detector, by its name and its length."""
+        learned = {
+            f"{name}.{table}": length for name, one in classes().items() for table, length in one.lessons.items()
+        }
+        assert learned[PACE] == CLASSES * PLACES
 
     @pytest.mark.parametrize("tier", ["free", "recruiter"])
     def test_pace_of_its_tier(self, tier: str) -> None:

@@ -25,6 +25,8 @@ IDLE_MS: Final = 20_000
 
 CLEANER: Final = {"log.cleaner.backoff.ms": "200"}
 """Looks often whether there is something to compact."""
+LONGEST: Final = 1_000
+"""Characters of a difference that are shown."""
 SECONDS_A_FAULT: Final = 4.5
 
 
@@ -78,10 +80,6 @@ def campaign(faults: int, each: int, seed: int, brokers: int) -> list[Round]:
                 )
                 _say(line(rounds[-1], time.monotonic() - started))
     return rounds
-
-
-LONGEST: Final = 1_000
-"""Characters of a difference that are shown."""
 
 
 def _say(text: str) -> None:

@@ -31,8 +31,6 @@ from tests.faults.state import differing_actors
 
 RECOVERY_S: Final = 240.0
 """Until a start is seen, and after the last fault until everything is judged."""
-
-
 LATE: Final = re.compile(r"\((\d+) late, ")
 """What a worker says now and then of what it has judged."""
 

@@ -263,6 +263,40 @@ def test_model_is_not_read_yet(stage: Stage) -> None:
     assert (stage.acked, stage.sent) == ([10], [])
 
 
+def test_patience_begins_after_a_model_was_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could be judged meanwhile, so nobody is judged by an older model for it."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stage.take(0, 10)
+    stage.made[0].settled = False
+    stage.take(10, 11)
+
+    async def recall(_: Assessor) -> bool:
+        now[0] += 2 * KafkaSettings().model_wait_ms / 1000
+        return now[0] < 100 + 3 * KafkaSettings().model_wait_ms / 1000
+
+    monkeypatch.setattr(stage.assessing._modelling, "recall", recall)
+    stage.take(11, 12)
+    stage.take(12, 13)
+    assert not stage.made[0].impatient
+    assert stage.acked == [10]
+
+
+def test_gone_while_a_model_was_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a batch holds beyond the committed offset is the next owner's by then."""
+    stage.take(0, 8)
+    stage.made[0].settled = False
+
+    async def recall(_: Assessor) -> bool:
+        stage.app.consumer_generation_id = 2
+        stage.made[0].settled = True
+        return True
+
+    monkeypatch.setattr(stage.assessing._modelling, "recall", recall)
+    stage.take(8, 12)
+    assert (stage.acked, stage.sent) == ([8], [])
+
+
 def test_model_comes_too_late(stage: Stage) -> None:
     """What waited when its partition went to somebody else is theirs to judge."""
     stage.take(0, 10)

@@ -44,6 +44,12 @@ async def read(feed: Feed) -> None:
     await asyncio.wait_for(feed.caught_up.wait(), WAIT_S)
 
 
+def learn(models: Models, feed: Feed) -> None:
+    """Take what has been read."""
+    for one in feed.take():
+        models.add(one)
+
+
 def test_a_topic_once_more(embedded_broker: Broker) -> None:
     """What was not taken does not come twice, and it is not read to its end until it has been once more."""
 
@@ -68,12 +74,7 @@ def test_recalled(embedded_broker: Broker) -> None:
         async def story(feed: Feed) -> None:
             models = Models(SETTINGS, 1)
             one = Modelling(models, feed, SETTINGS.epoch_s, judging)
-
-            def learn() -> None:
-                for each in feed.take():
-                    models.add(each)
-
-            learn()
+            learn(models, feed)
             early, newest = models.serve(E + 3), models.serve(E + 20)
             assert one.end_us == (E + 20) * SETTINGS.epoch_s * 1_000_000
             one.keep([E + 20, E + 19], all_there=False)
@@ -85,7 +86,7 @@ def test_recalled(embedded_broker: Broker) -> None:
             assert not await one.recall(cast(Assessor, SimpleNamespace(epoch=E + 19, partition=0)))
             assert models.complete_for(E + 20), "nothing is read again for those that are kept"
             assert await one.recall(cast(Assessor, SimpleNamespace(epoch=E + 3, partition=0)))
-            learn()
+            learn(models, feed)
             assert models.complete_for(E + 3)
             assert same(models.serve(E + 3), early)
             assert same(models.serve(E + 20), newest)
@@ -100,13 +101,11 @@ def test_days_behind_another(embedded_broker: Broker) -> None:
         async def story(feed: Feed) -> None:
             models = Models(SHORT, 1)
             one = Modelling(models, feed, SHORT.epoch_s, judging)
-            for each in feed.take():
-                models.add(each)
+            learn(models, feed)
             models.serve(E + 20)
             behind = cast(Assessor, SimpleNamespace(epoch=E + 3, partition=0))
             assert await one.recall(behind), "merging forgets what lies that far back"
-            for each in feed.take():
-                models.add(each)
+            learn(models, feed)
             models.serve(E + 3)
             models.serve(E + 20)
             assert not await one.recall(behind)
