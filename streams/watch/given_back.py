@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 COMPILER: Final = "libllvmlite"
 """What the name of its library begins with."""
 _DONTNEED: Final = 4
+_ARENA_MAX: Final = -8
 _MAPS: Final = Path("/proc/self/smaps")
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,15 @@ def give_back(name: str = COMPILER) -> int:
         return 0  # a hardened system shows no process its own map
     log.debug("%d kB of the compiler's code given back", given)
     return given
+
+
+def one_heap() -> None:
+    """Let all threads share one heap: what one has given back another may take. Call it before they begin.
+
+    The lock that they then share is idle: one thread judges, the other answers. Elsewhere than with glibc nothing.
+    """
+    if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_ARENA_MAX, 1)
 
 
 def _dropped(libc: ctypes.CDLL, one: Mapping) -> bool:

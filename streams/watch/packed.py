@@ -8,7 +8,8 @@ of translating. Should a loop be compiled after all, the one is opened again and
 
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]  # ships no types
 import zstandard
@@ -16,8 +17,12 @@ from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime.nrt import rtsys
 
+from streams.watch.given_back import give_back
+
 OWN: Final = ("detectors", "streams")
 """Packages whose loops are meant."""
+EVERY: Final = 8
+"""After the first loop and so many more the compiler's code is given back, lest it stands beside all that is loaded."""
 _OPENED: Final = "_shared_module"
 _FILES: Final = "_cache"
 
@@ -38,8 +43,15 @@ class Packed:
         return llvm.parse_bitcode(self.as_bitcode())
 
 
+class NotCompiledError(Exception):
+    """A loop is in no file, where none may be compiled; its name."""
+
+
 class LeanCache(FunctionCache):
     """The files of one loop."""
+
+    may_compile: ClassVar[bool] = True
+    loaded: ClassVar[int] = 0
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """As numba does, for a caller that holds its lock; None where there is no such file."""
@@ -50,7 +62,22 @@ class LeanCache(FunctionCache):
             # At once, not all in the end: what is loaded next would lie behind what is to go.
             if found is not None:
                 pack(found.library)
+                if LeanCache.loaded % EVERY == 0:
+                    give_back()
+                LeanCache.loaded += 1
+            elif not LeanCache.may_compile:
+                raise NotCompiledError(self._py_func.__qualname__)
             return found
+
+
+@contextmanager
+def only_loaded() -> Iterator[None]:
+    """Within, a loop that `load_packed` knows and that is in no file raises `NotCompiledError`."""
+    LeanCache.may_compile = False
+    try:
+        yield
+    finally:
+        LeanCache.may_compile = True
 
 
 def pack(library: Any) -> None:

@@ -16,15 +16,14 @@ from typing import Final
 from schemas.alert import Alert
 from schemas.errors import StopError, UsageError
 from streams.clock import Clock, wall_clock_us
-from streams.pipeline.warm_up import warm_up
 from streams.serve.api import Api
 from streams.serve.keys import Keys
 from streams.serve.listener import Listener, address, tls
 from streams.settings import Settings
+from streams.watch.compiling import load
 from streams.watch.following import Followed, Place
-from streams.watch.given_back import give_back
+from streams.watch.given_back import give_back, one_heap
 from streams.watch.keeping import Kept
-from streams.watch.packed import load_packed
 from streams.watch.piped import STANDARD_INPUT, Piped
 from streams.watch.watching import Seen, Source, Watching
 
@@ -59,8 +58,8 @@ def run(
     kept = Kept(Path(settings.watch.state), settings.model.epoch_s)
     sources = sources_of(paths, kept, settings.input.record_max_bytes)
     keys = _keys(Path(settings.serve.keys_file)) if serving else None
-    load_packed()
-    warm_up(settings)
+    one_heap()
+    load(settings)
     watching = Watching(settings, kept, sources, clock, samples)
     give_back()
     try:

@@ -1,0 +1,66 @@
+"""Has loops compiled in a process of its own, and loads them in this one.
+
+Whoever has run the compiler keeps some 50 MB of it for good. So where a loop is in no file yet, another process
+compiles all of them, writes the files and ends; this one never compiles. Should files be impossible, it does.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context, parent_process
+
+from streams.pipeline.warm_up import warm_up
+from streams.settings import Settings
+from streams.watch.given_back import give_back
+from streams.watch.packed import NotCompiledError, load_packed, only_loaded
+
+WarmUp = Callable[[Settings], None]
+
+log = logging.getLogger(__name__)
+
+
+def load(settings: Settings, warm: WarmUp = warm_up) -> None:
+    """Have what ``warm`` runs loaded without what the compiler would need; compiled apart before, where it is not.
+
+    ``warm`` is a function of a module: another process looks it up by its name.
+    """
+    load_packed()
+    give_back()  # what importing the compiler took
+    try:
+        with only_loaded():
+            warm(settings)
+    except NotCompiledError as error:
+        log.info("compiling, which takes a minute, once: %s is in no file yet", error)
+        _compile_apart(settings, warm)
+        # Should the other have failed, this one compiles, and says what is wrong if that fails, too.
+        warm(settings)
+
+
+def _compile_apart(settings: Settings, warm: WarmUp) -> None:
+    # Spawned: what is forked has the compiler's locks as they stand.
+    process = get_context("spawn").Process(target=_compile, args=(settings, warm), daemon=True)
+    process.start()
+    try:
+        process.join()
+    finally:
+        process.terminate()
+    if process.exitcode:
+        log.warning(
+            "compiling apart ended with status %d: this process compiles, and keeps more memory", process.exitcode
+        )
+
+
+def _compile(settings: Settings, warm: WarmUp) -> None:
+    # A terminal interrupts both, and this one is ended by the other.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    warm(settings)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

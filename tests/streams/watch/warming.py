@@ -1,0 +1,30 @@
+"""What `test_compiling` has compiled in place of everything: one small loop, or nothing."""
+
+import os
+import time
+from multiprocessing import parent_process
+
+import numpy as np
+
+from streams.pipeline.checkpoint.snapshot import bucket_of
+from streams.settings import Settings
+
+
+def one_loop(_: Settings) -> None:
+    """Call a loop."""
+    assert bucket_of(np.arange(3, dtype=np.uint64), 4).size == 3
+
+
+def not_apart(settings: Settings) -> None:
+    """Fail where it is compiled apart."""
+    if parent_process() is not None:
+        os._exit(3)
+    one_loop(settings)
+
+
+def for_ever(settings: Settings) -> None:
+    """Say who compiles apart, and come to no end there."""
+    if parent_process() is not None:
+        os.write(1, f"{os.getpid()}\n".encode())
+        time.sleep(600)
+    one_loop(settings)
