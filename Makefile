@@ -25,9 +25,9 @@ kafka-down: $(READY) ## stop it; its data stays in build/kafka
 
 ##@ Develop
 
-test: $(READY) ## run every test (ARGS='-k topics'; JOBS=2: so many files at once; WEIR_TEST_KAFKA=auto|off|require)
+test: $(READY) ## run every test (ARGS='-k topics'; JOBS=3: so many files at once; WEIR_TEST_KAFKA=auto|off|require)
 	@$(RUN) -m tests.warm
-	@WEIR_TEST_KAFKA=$${WEIR_TEST_KAFKA:-auto} $(RUN) -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@WEIR_TEST_KAFKA=$${WEIR_TEST_KAFKA:-auto} $(RUN) -m pytest --numprocesses $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) format-check lint types test ## format, lint, types, tests: what CI runs
 

@@ -145,6 +145,9 @@ def running_kafka() -> Iterator[Broker]:
         Cluster(Path(directory), settings=settings) as cluster,
     ):
         yield from opened(Broker("kafka", cluster.bootstrap, "Apache Kafka (one node)"))
+        # Its directory goes with it: there is nothing to leave in good order.
+        for node in cluster.nodes:
+            cluster.kill(node)
 
 
 @contextlib.contextmanager

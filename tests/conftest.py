@@ -1,5 +1,6 @@
 """Fixtures that any test may ask for."""
 
+import os
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -11,6 +12,9 @@ from tests.brokers import Broker, has_kafka, kinds, running_embedded, running_ka
 # Speed is never a test: a busy machine makes nothing wrong.
 hypothesis.settings.register_profile("weir", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("weir")
+
+# A Kafka of tests lives for seconds: what its virtual machine would optimise for later costs a third of its time.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 USED = pytest.StashKey[list[str]]()
 TOLD = "brokers"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -71,19 +72,9 @@ class House:
         path = self.root.joinpath(*module.split("."))
         return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
 
-    def imports(self, file: Path) -> Iterator[str]:
+    def imports(self, file: Path) -> tuple[str, ...]:
         """Dotted names that a file imports, anywhere in it, of submodules as well as of packages."""
-        package = file.relative_to(self.root).parent.parts
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                above = package[: len(package) + 1 - node.level] if node.level else ()
-                module = ".".join([*above, *([node.module] if node.module else [])])
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-            elif isinstance(node, ast.Call) and called(node) in {"import_module", "__import__"}:
-                yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
+        return imported(file.read_text(encoding="utf-8"), file.relative_to(self.root).parent.parts)
 
     def reached(self, file: Path) -> dict[Path, Path | None]:
         """Every file of the house that importing one leads to, each with the file that led there."""
@@ -94,6 +85,25 @@ class House:
             todo += sources - seen.keys()
             seen |= dict.fromkeys(sources - seen.keys(), each)
         return seen
+
+
+@cache
+def imported(text: str, package: tuple[str, ...]) -> tuple[str, ...]:
+    """What a file of ``text`` in ``package`` imports; remembered, as many files lead to the same."""
+    return tuple(name for node in ast.walk(ast.parse(text)) for name in names_of(node, package))
+
+
+def names_of(node: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    """What one piece of a file imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        above = package[: len(package) + 1 - node.level] if node.level else ()
+        module = ".".join([*above, *([node.module] if node.module else [])])
+        yield module
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and called(node) in {"import_module", "__import__"}:
+        yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
 
 
 def called(node: ast.Call) -> str:

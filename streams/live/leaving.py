@@ -17,13 +17,21 @@ CLOSE_S: Final = 5.0
 
 
 async def leave(consumer: AIOKafkaConsumer) -> None:
-    """Stop ``consumer``; raises what that raises, and `CancelledError` only where somebody cancels the caller."""
+    """Stop ``consumer``, all of it even where its coordinator fails.
+
+    Raises:
+        Exception: what stopping raises.
+        CancelledError: somebody has cancelled the caller.
+    """
     task = asyncio.current_task()
     before = 0 if task is None else task.cancelling()
     try:
         await consumer.stop()
     except asyncio.CancelledError:
         await _finish(consumer)
+    except Exception:
+        await _finish(consumer)
+        raise
     # A group of tasks that has failed leaves its own count behind; aiokafka may keep a request to cancel to itself.
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
@@ -33,8 +41,10 @@ async def _finish(consumer: AIOKafkaConsumer) -> None:
     """What `AIOKafkaConsumer.stop` has not come to."""
     fetcher = consumer._fetcher
     if fetcher is not None:
-        requests = [fetcher._fetch_task, *fetcher._pending_tasks]
-        for request in requests:
-            request.cancel()
-        await asyncio.wait(requests, timeout=CLOSE_S)
+        tasks = [fetcher._fetch_task, *fetcher._pending_tasks]
+        if (looking := getattr(fetcher, "looking", None)) is not None:  # a task that `BatchFetcher` has besides
+            tasks.append(looking)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CLOSE_S)
     await consumer._client.close()

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -196,21 +196,26 @@ class Installation:
             if partition is not None:
                 reader.assign([TopicPartition(name, partition)])
             reader.seek_to_beginning()
-            for record in remaining(reader):
+            for record in remaining(reader, self._ends_of(reader)):
                 found.setdefault(record.partition, []).append(Received(record.key, record.value, list(record.headers)))
         return [record for number in sorted(found) for record in found[number]]
 
     def ends(self, name: str) -> dict[int, int]:
         """End offset by partition, without the empty ones."""
         with self._reader(name) as reader:
-            if self.broker.kind == "kafka":
-                positions = ends_of(reader)
-            else:
-                # What the embedded broker says lies before the last few records.
+            positions = self._ends_of(reader)
+            if positions is None:
                 reader.seek_to_end()
                 list(remaining(reader))
                 positions = {number.partition: reader.position(number) for number in reader.assignment()}
             return {number: end for number, end in positions.items() if end}
+
+    def _ends_of(self, reader: KafkaConsumer) -> dict[int, int] | None:
+        """End offset of each partition that ``reader`` is assigned, where the broker can be believed."""
+        if self.broker.kind != "kafka":
+            # What the embedded broker says lies before the last few records.
+            return None
+        return {number.partition: end for number, end in reader.end_offsets(list(reader.assignment())).items()}
 
     @contextlib.contextmanager
     def _reader(self, name: str) -> Iterator[KafkaConsumer]:
@@ -256,13 +261,7 @@ class Installation:
 
     def _told(self) -> list[bytes]:
         """What the partition of activity holds in which progress is told, as far as it goes by now."""
-        if self.broker.kind != "kafka":
-            return [message.value or b"" for message in self.read(self.own(topic.ACTIVITY), partition=0)]
-        with self._reader(self.own(topic.ACTIVITY)) as reader:
-            first = TopicPartition(self.own(topic.ACTIVITY), 0)
-            reader.assign([first])
-            reader.seek_to_beginning()
-            return [record.value or b"" for record in remaining(reader, ends_of(reader)[0])]
+        return [message.value or b"" for message in self.read(self.own(topic.ACTIVITY), partition=0)]
 
     def wait_through(self, name: str) -> None:
         """Wait until all of a topic is committed."""
@@ -295,18 +294,17 @@ def _has_reached(committed: dict[int, int], ends: dict[int, int]) -> bool:
     return all(committed.get(number, 0) >= end for number, end in ends.items())
 
 
-def ends_of(reader: KafkaConsumer) -> dict[int, int]:
-    """End offset of each partition that ``reader`` is assigned, as Kafka says it."""
-    return {number.partition: end for number, end in reader.end_offsets(list(reader.assignment())).items()}
-
-
-def remaining(reader: KafkaConsumer, end: int | None = None) -> Iterator[ConsumerRecord]:
+def remaining(reader: KafkaConsumer, ends: Mapping[int, int] | None = None) -> Iterator[ConsumerRecord]:
     """Records from where ``reader`` stands to the end, of a topic that nobody writes to.
 
-    Where ``end`` of its one partition is known, nobody has to wait whether more comes.
+    Where the ``ends`` of its partitions are known, nobody has to wait whether more comes.
     """
+
+    def reached() -> bool:
+        return ends is not None and all(reader.position(one) >= ends[one.partition] for one in reader.assignment())
+
     quiet = 0
-    while quiet < 3 and (end is None or any(reader.position(number) < end for number in reader.assignment())):
+    while quiet < 3 and not reached():
         polled = reader.poll(timeout_ms=200)
         quiet = 0 if polled else quiet + 1
         for records in polled.values():

@@ -72,16 +72,9 @@ def bad_values() -> dict[str, Bad]:
     }
 
 
-@pytest.fixture(params=["embedded", "kafka"])
-def weir(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    """An installation on either broker that has not been started, with every detector in its default mode."""
-    with install(request.getfixturevalue(f"{request.param}_broker"), tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
-def one_weir(broker: Broker, tmp_path: Path) -> Iterator[Installation]:
-    """The same on one broker, for what does not depend on it."""
+def weir(broker: Broker, tmp_path: Path) -> Iterator[Installation]:
+    """An installation that has not been started, with every detector in its default mode."""
     with install(broker, tmp_path) as made:
         yield made
 
@@ -143,41 +136,41 @@ def assert_dead_letters(weir: Installation, bad: dict[str, Bad]) -> None:
         assert len(said.message) > len(bad[name].where) + 5, (name, said.message)
 
 
-def test_bug_stops_worker(one_weir: Installation) -> None:
+def test_bug_stops_worker(weir: Installation) -> None:
     """A bug in either stage ends the process with 70 before the acknowledgement; a mended worker judges everything."""
-    one_weir.broker.send(one_weir.requests, [*good(0, GOOD), Sent(event(1, user_id="poison"))])
-    for stage, read in (("observe", one_weir.requests), ("assess", one_weir.own(topic.ACTIVITY))):
-        worker = one_weir.start(stage, module=FAULTY)
+    weir.broker.send(weir.requests, [*good(0, GOOD), Sent(event(1, user_id="poison"))])
+    for stage, read in (("observe", weir.requests), ("assess", weir.own(topic.ACTIVITY))):
+        worker = weir.start(stage, module=FAULTY)
         assert worker.process.wait(timeout=60) == 70, worker.output()
         (line,) = [line for line in worker.output().splitlines() if "CRITICAL" in line]
         assert f"{stage}: LookupError: a bug in {stage} (at " in line
-        assert one_weir.committed(read) != one_weir.ends(read)
-    one_weir.start()
-    one_weir.wait_judged()
-    assert profiles_seen(one_weir, "poison") >= 1
-    assert "u1" in {one.record["actor"]["value"] for one in one_weir.read(one_weir.own(topic.ALERTS))}
+        assert weir.committed(read) != weir.ends(read)
+    weir.start()
+    weir.wait_judged()
+    assert profiles_seen(weir, "poison") >= 1
+    assert "u1" in {one.record["actor"]["value"] for one in weir.read(weir.own(topic.ALERTS))}
 
 
-def test_cancelled_recovery_stops_worker(one_weir: Installation) -> None:
+def test_cancelled_recovery_stops_worker(weir: Installation) -> None:
     """A worker whose recovery is cancelled within ends: Faust would have it own partitions that nobody reads."""
     for fault, stage, said in (
         ("begin", "assess", "beginning: asyncio.exceptions.CancelledError (at "),
         ("seek", "observe", "Faust's task of recovery was cancelled"),
     ):
-        worker = one_weir.start("--stages", stage, fault, module=FAULTY)
+        worker = weir.start("--stages", stage, fault, module=FAULTY)
         assert worker.process.wait(timeout=60) == 70, worker.output()
         (line,) = [line for line in worker.output().splitlines() if "CRITICAL" in line]
         assert said in line
 
 
-def test_killed_before_acknowledgement(one_weir: Installation) -> None:
+def test_killed_before_acknowledgement(weir: Installation) -> None:
     """A decision that is sent but not acknowledged comes again after a crash, with the same id and the same content."""
-    one_weir.broker.send(one_weir.requests, good(0, GOOD))
-    assert one_weir.start("sent", module=FAULTY).process.wait(timeout=60) == -signal.SIGKILL
-    before = [one.record for one in one_weir.read(one_weir.own(topic.ALERTS))]
-    one_weir.start()
-    one_weir.wait_judged()
-    alerts = [one.record for one in one_weir.read(one_weir.own(topic.ALERTS))]
+    weir.broker.send(weir.requests, good(0, GOOD))
+    assert weir.start("sent", module=FAULTY).process.wait(timeout=60) == -signal.SIGKILL
+    before = [one.record for one in weir.read(weir.own(topic.ALERTS))]
+    weir.start()
+    weir.wait_judged()
+    alerts = [one.record for one in weir.read(weir.own(topic.ALERTS))]
     assert len(alerts) > len(before) > 0
     assert by_id(before).items() <= by_id(alerts).items()
     assert [one["id"] for one in alerts].count(before[0]["id"]) == 2
@@ -191,36 +184,36 @@ def run_worker(*options: str) -> tuple[int, str, float]:
     return done.returncode, done.stdout + done.stderr, time.monotonic() - started
 
 
-def test_gap_stops_worker(one_weir: Installation) -> None:
+def test_gap_stops_worker(weir: Installation) -> None:
     """A message of sightings that is missing ends the worker loudly, and again after a restart."""
-    one_weir.broker.send(one_weir.requests, good(0, GOOD))
-    activity = one_weir.own(topic.ACTIVITY)
-    first = one_weir.start()
-    one_weir.wait_judged()
-    one_weir.broker.send(activity, [Sent(idle_progress(one_weir.requests, 0, GOOD + 40))])
+    weir.broker.send(weir.requests, good(0, GOOD))
+    activity = weir.own(topic.ACTIVITY)
+    first = weir.start()
+    weir.wait_judged()
+    weir.broker.send(activity, [Sent(idle_progress(weir.requests, 0, GOOD + 40))])
     assert first.process.wait(timeout=30) == 70
-    second = one_weir.start()
+    second = weir.start()
     assert second.process.wait(timeout=60) == 70
     for worker in (first, second):
         (line,) = [line for line in worker.output().splitlines() if "CRITICAL" in line]
-        assert f"GapError: {one_weir.requests}[0]: sightings of offsets {GOOD} to {GOOD + 39} are missing" in line
-    assert one_weir.committed(activity)[0] < one_weir.ends(activity)[0]
+        assert f"GapError: {weir.requests}[0]: sightings of offsets {GOOD} to {GOOD + 39} are missing" in line
+    assert weir.committed(activity)[0] < weir.ends(activity)[0]
 
 
-def test_wrong_beginnings(one_weir: Installation) -> None:
+def test_wrong_beginnings(weir: Installation) -> None:
     """An unknown topic, a broker that is not there and a wrong key each end in status 2, one line, and soon."""
-    config = one_weir.config.read_text()
-    unknown = one_weir.directory / "unknown.toml"
-    unknown.write_text(config.replace(f'topic = "{one_weir.requests}"', 'topic = "nobody.made.it"'))
-    wrong = one_weir.directory / "wrong.toml"
+    config = weir.config.read_text()
+    unknown = weir.directory / "unknown.toml"
+    unknown.write_text(config.replace(f'topic = "{weir.requests}"', 'topic = "nobody.made.it"'))
+    wrong = weir.directory / "wrong.toml"
     wrong.write_text(config.replace("idle_after_ms", "idle_after"))
     nowhere = "127.0.0.1:9"  # where nobody listens
     line = config.splitlines().index(next(text for text in config.splitlines() if "idle_after_ms" in text)) + 1
     for options, says in (
         (("--config", str(unknown)), "no topic nobody.made.it"),
-        (("--config", str(one_weir.config), "--bootstrap", nowhere), f"kafka {nowhere}: "),
+        (("--config", str(weir.config), "--bootstrap", nowhere), f"kafka {nowhere}: "),
         (("--config", str(wrong)), f"{wrong}:{line}: input.idle_after: "),
-        (("--config", str(one_weir.config), "--stages", "decide"), "there is no stage decide"),
+        (("--config", str(weir.config), "--stages", "decide"), "there is no stage decide"),
     ):
         status, output, took_s = run_worker(*options)
         assert status == 2, output

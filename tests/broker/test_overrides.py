@@ -94,13 +94,14 @@ def told(replica: Replica) -> list[str]:
 
 
 def wait_blocked(weir: Installation, replica: Replica) -> Block:
-    """Walk until the worker has blocked the address and enforcers are told; the block."""
+    """Walk until the worker has blocked the address and enforcers are told; the block, as all of the walk left it."""
     weir.start()
     walk(weir, profiles=1)
     weir.wait_through(weir.requests)
     walk(weir)
     weir.wait(lambda: bool(said(weir)) and enforced(said(weir)[-1]), "a block")
     wait(lambda: told(replica) == [ADDRESS], replica.output)
+    weir.wait_judged()
     block = said(weir)[-1]
     assert block is not None
     return block

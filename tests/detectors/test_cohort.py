@@ -9,8 +9,9 @@ import pytest
 
 from detectors.cohort import Config
 from detectors.core.columns import AGENTS
-from detectors.core.fleet import BARE_CAP, bare_nats
+from detectors.core.fleet import BARE_CAP, FURNISHED_NATS, bare_nats
 from detectors.core.model import Model, certainly
+from detectors.core.rarity import ratios
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, columns_of
 from tests.detectors.groups_of import (
@@ -196,17 +197,18 @@ class TestSuspects:
         assert found.numbers["contributes"].all()
         assert found.numbers["suspects"].tolist() == [0, 0, 1, 0, 1]
 
-    def test_nor_once_furnished(self) -> None:
+    @pytest.mark.parametrize("mix", [0.3, 0.5])
+    @pytest.mark.parametrize("flags", [OLD, NEW, 0])
+    def test_nor_once_furnished(self, flags: int, mix: float) -> None:
         """Whose page has loaded is none, however many rare profiles follow; a new account is once its own add up."""
-        for flags, suspect in ((OLD, False), (NEW, True), (0, False)):
-            of = judge()
-            of.judge(group([0], [7], flags=flags), MODEL)
-            of.judge(group([10], [7], kind=Kind.TOUCH), MODEL)
-            rows = range(20, 620, 10)
-            later = of.judge(group(rows, [7] * 60, flags=flags, profile=range(8, 68)), MODEL)
-            found = later.numbers["suspects"].astype(bool).tolist()
-            assert not found[0]
-            assert found[-1] == suspect
+        of = judge(mix=mix)
+        of.judge(group([0], [7], flags=flags), MODEL)
+        of.judge(group([10], [7], kind=Kind.TOUCH), MODEL)
+        later = of.judge(group(range(20, 620, 10), [7] * 60, flags=flags, profile=range(8, 68)), MODEL)
+        rare = ratios(MODEL.popularity, mix)[0]
+        enough = [(2 + n) * rare > FURNISHED_NATS for n in range(60)]
+        assert later.numbers["suspects"].astype(bool).tolist() == [flags == NEW and each for each in enough]
+        assert not enough[0]
 
     def test_only_who_adds(self) -> None:
         """A popular profile makes no suspect."""

@@ -50,12 +50,12 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         def ask(partitions: list[TopicPartition]) -> Coroutine[None, None, Committed]:
             return cast(Coroutine[None, None, Committed], consumer._coordinator.fetch_committed_offsets(partitions))
 
-        self._looking = asyncio.create_task(self.aligning.run(self._foreign, ask, self.wake))
+        self.looking: Final = asyncio.create_task(self.aligning.run(self._foreign, ask, self.wake))
 
     async def close(self) -> None:
         """Fetch nothing more."""
-        self._looking.cancel()
-        await asyncio.wait([self._looking])
+        self.looking.cancel()
+        await asyncio.wait([self.looking])
         await super().close()
 
     def _foreign(self) -> Collection[TopicPartition]:
@@ -73,10 +73,21 @@ class BatchFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
         woken: bool = await super()._proc_fetch_request(assignment, node_id, request)
         for topic, partitions in request.topics:
             options = self._topics.get(topic)
-            if options is not None:
-                for partition, *_ in partitions:
-                    self._convert(TopicPartition(topic, partition), options)
+            for partition, *_ in partitions:
+                tp = TopicPartition(topic, partition)
+                self._keep_place(tp)
+                if options is not None:
+                    self._convert(tp, options)
         return woken
+
+    def _keep_place(self, tp: TopicPartition) -> None:
+        # That a place is out of its range may be an old leader's word, after the new one has given records from that
+        # place on. Nobody else leaves records of a place that is to be looked for: a seek drops them.
+        result = self._records.get(tp)
+        if type(result) is FetchResult and result.has_more():
+            state = result._assignment.state_value(tp)
+            if state.awaiting_reset:
+                state.seek(result._partition_records.next_fetch_offset)
 
     def _set_error(self, tp: TopicPartition, error: KafkaError) -> None:
         # What an old leader has against it, after the new one has given records: there the routine that fetches would

@@ -24,6 +24,7 @@ aiokafka.consumer.fetcher     Fetcher ._create_fetch_waiter() :_client
 aiokafka.consumer.fetcher     Fetcher :_records :_subscriptions :_closed :_fetch_waiters :_wait_consume_future
 aiokafka.consumer.fetcher     Fetcher :_fetch_task :_pending_tasks ._set_error(tp,error)
 aiokafka.consumer.fetcher     FetchResult .has_more() .check_assignment(tp) ._update_position() :_partition_records
+aiokafka.consumer.fetcher     FetchResult :_assignment
 aiokafka.consumer.fetcher     FetchError .check_raise()
 aiokafka.consumer.fetcher     PartitionRecords ._consume_aborted_up_to(batch_offset) ._contains_abort_marker(next_batch)
 aiokafka.consumer.fetcher     PartitionRecords :_tp :_records :_aborted_transactions :_aborted_producers :_check_crcs
@@ -31,6 +32,7 @@ aiokafka.consumer.fetcher     PartitionRecords :_isolation_level :next_fetch_off
 aiokafka.consumer.subscription_state SubscriptionState .fetch_context() .reassignment_in_progress .subscription
 aiokafka.consumer.subscription_state Assignment .state_value(tp) .tps
 aiokafka.consumer.subscription_state TopicPartitionState :lso :highwater .has_valid_position .position
+aiokafka.consumer.subscription_state TopicPartitionState .awaiting_reset .seek(position)
 aiokafka.record.memory_records MemoryRecords .has_next .next_batch
 aiokafka.record.default_records DefaultRecordBatch .base_offset .next_offset .producer_id .is_control_batch
 aiokafka.record.default_records DefaultRecordBatch .is_transactional .validate_crc

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import CloseReason
+from aiokafka.errors import KafkaError
 
 from streams.live.leaving import leave
+from streams.live.transport.fetch import BatchFetcher
+from streams.live.transport.options import FetchOptions
 from tests.brokers import Broker
 
 AGAIN_MS = 60_000
@@ -81,6 +84,25 @@ def test_who_is_cancelled_is(embedded_broker: Broker) -> None:
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), KafkaError("a listener's")])
+def test_where_the_coordinator_fails(embedded_broker: Broker, error: BaseException) -> None:
+    """What the worker's fetcher has begun ends all the same, and who leaves is told of it, though of no cancelling."""
+
+    async def close() -> None:
+        raise error
+
+    async def body() -> None:
+        async with consuming(embedded_broker) as consumer:
+            await consumer._fetcher.close()
+            consumer._fetcher = BatchFetcher(consumer, {}, FetchOptions())
+            consumer._coordinator._reset_committed_task.cancel()
+            consumer._coordinator.close = close
+            with nullcontext() if isinstance(error, asyncio.CancelledError) else pytest.raises(type(error)):
+                await leave(consumer)
 
     asyncio.run(body())
 

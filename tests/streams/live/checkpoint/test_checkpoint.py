@@ -243,7 +243,8 @@ def test_what_does_not_fit_is_passed_over(each_broker: Broker, caplog: pytest.Lo
         assert await state.restored(refuse) == (10, FIRST)
 
     run(each_broker, body)
-    assert caplog.messages == [
+    # Of the libraries' own words there are more where an earlier test has had them told.
+    assert [record.message for record in caplog.records if record.name.startswith("streams.")] == [
         "partition 0: checkpoint at offset 20 (term 1, number 2) is of no use: checkpoint, rest: has other detectors"
     ]
 

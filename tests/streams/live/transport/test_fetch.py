@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchError, FetchResult
-from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
-from aiokafka.structs import TopicPartition
+from aiokafka.errors import KafkaConnectionError, OffsetOutOfRangeError, TopicAuthorizationFailedError
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.live.transport.fetch import BatchFetcher, Fetched
 from streams.live.transport.options import FetchOptions, TopicOptions
@@ -157,6 +157,42 @@ def test_what_the_leader_before_has_against_it() -> None:
         assert counts(await fetcher.take(EVERY, ROOM, 0, 1)) == {BATCHED[0]: 6}
 
     on_fetcher(test)
+
+
+@pytest.mark.parametrize("records", [4, 10])
+@pytest.mark.parametrize("tp", [BATCHED[0], PLAIN])
+def test_the_leader_before_does_not_have_the_place(
+    tp: TopicPartition, records: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of its range says nothing where the new leader has given records from there on: they are taken, in order.
+
+    Nor does it where a part of them is taken already.
+    """
+
+    async def late(*_: object) -> SimpleNamespace:
+        error = int(OffsetOutOfRangeError.errno)
+        return SimpleNamespace(API_VERSION=4, topics=[(tp.topic, [(tp.partition, error, -1, -1, [], b"")])])
+
+    async def test(fetcher: BatchFetcher) -> None:
+        state = fetcher._subscriptions.subscription.assignment.state_value(tp)
+        monkeypatch.setattr(fetcher._client, "send", late)
+        buffer(fetcher, tp, 6, 4)
+        found: list[int] = []
+        for _ in range(3):
+            at = state.position
+            request = SimpleNamespace(topics=[(tp.topic, [(tp.partition, at, 1_000)])])
+            if tp in fetcher._records:
+                await fetcher._proc_fetch_request(state._assignment, 0, request)
+            assert (state.position, state.awaiting_reset) == (at, False)
+            found += values((await fetcher.take(EVERY, ROOM, 0, 0)).get(tp, []))
+        assert found == list(range(10))
+
+    on_fetcher(test, records)
+
+
+def values(taken: Sequence[Batch | ConsumerRecord]) -> list[int]:
+    """Numbers that were written as values."""
+    return [int(v or b"") for one in taken for v in (one.values if isinstance(one, Batch) else [one.value])]
 
 
 def test_nothing_is_fetched_any_more() -> None:
