@@ -51,6 +51,8 @@ FORMATS: Final[Mapping[str, Parse]] = {
 """By name, as `[input] format` has it; beside these there are `otlp`, whose records hold many, and `auto`."""
 OTLP: Final = "otlp"
 AUTO: Final = "auto"
+_CLF: Final = {AUTO: "clf", "clf": "clf", "nginx": "nginx", "apache": "apache"}
+"""Formats that take lines of the common log format, and what such a line is told as."""
 _DEPTH_MAX: Final = 5
 """Layers of envelopes, arrays and compression around an event."""
 
@@ -78,6 +80,10 @@ class Reader:
         self._parse: Final = FORMATS.get(name)
         self.takes_canonical: Final = name in (AUTO, "canonical")
         """Whether a flat canonical record is one, whatever else it may look like."""
+        self.clf: Final = _CLF.get(name)
+        """As what a line of the common log format is told; None where it is none of the format's."""
+        self.trusts: Final = bool(site.trusted.ranges)
+        """Whether anybody's word on the client is taken."""
 
     def one(self, value: bytes) -> tuple[str, RequestEvent | None]:
         """Format and event of a record that is one by itself.

@@ -1,16 +1,19 @@
-"""Reading records of any format: by `streams.inputs`, one by one."""
+"""Reading records of any format: plain lines of the common log format in one go, the others one by one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import RecordError
 from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from streams.inputs.reader import Part, Reader
 from streams.pipeline.batch import Batch
-from streams.pipeline.observe.events import unpack
+from streams.pipeline.observe.clf import read_clf
+from streams.pipeline.observe.events import Events, in_order, unpack
 from streams.pipeline.observe.reading import CANONICAL, PACKER, READ_ERRORS, Dead, Reading, pack, project, read_all
 
 _UNPACKABLE: Final = "holds what is no text, or a number beyond 64 bits"
@@ -80,17 +83,76 @@ class _Found:
 
 
 def read_any(batch: Batch, record_max_bytes: int, reader: Reader) -> Reading:
-    """Read every record; where all are flat canonical ones, in one go."""
+    """Read every record; in one go where all are flat canonical ones, or as far as they are plain lines."""
     if reader.takes_canonical:
         with suppress(*READ_ERRORS):  # not all of them are
             return read_all(batch, record_max_bytes)
+    if reader.clf is None:
+        return _read_each(batch, range(len(batch.values)), record_max_bytes, reader)
+    # What is missing or too long is odd, as any text is that is no line.
+    lines = [b"" if value is None or len(value) > record_max_bytes else value for value in batch.values]
+    events, odd = read_clf(lines, reader.trusts)
+    others = _read_each(batch, odd.tolist(), record_max_bytes, reader)
+    return others if len(odd) == len(lines) else _together(lines, reader, events, odd, others)
+
+
+def _read_each(batch: Batch, positions: Sequence[int], record_max_bytes: int, reader: Reader) -> Reading:
     found = _Found(batch)
-    for position, value in enumerate(batch.values):
+    for position in positions:
         try:
-            _read(found, position, value, record_max_bytes, reader)
+            _read(found, position, batch.values[position], record_max_bytes, reader)
         except RecordError as error:
             found.bury(position, error)
     return found.reading()
+
+
+class _Told(Sequence[RequestEvent]):
+    """Events of plain lines, each made when somebody asks for it, as few do; among others that are there already."""
+
+    def __init__(self, lines: Sequence[bytes], reader: Reader, others: Sequence[RequestEvent], of: list[int]) -> None:
+        """``of`` has for each event its line, or its place among ``others`` behind as many as there are lines."""
+        self._lines, self._reader, self._others, self._of = lines, reader, others, of
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    @overload
+    def __getitem__(self, row: int) -> RequestEvent: ...
+    @overload
+    def __getitem__(self, row: slice) -> "_Told": ...
+    def __getitem__(self, row: int | slice) -> "RequestEvent | _Told":
+        """The event of one row."""
+        if isinstance(row, slice):
+            return _Told(self._lines, self._reader, self._others, self._of[row])
+        at = self._of[row]
+        if at >= len(self._lines):
+            return self._others[at - len(self._lines)]
+        _, event = self._reader.one(self._lines[at])
+        if event is None:
+            raise AssertionError("a plain line tells of no request")
+        return event
+
+
+def _together(
+    lines: Sequence[bytes], reader: Reader, events: Events, odd: NDArray[np.int64], others: Reading
+) -> Reading:
+    """What plain lines are, and between them what came of the others, in the order of the batch."""
+    name, count = reader.clf or "", len(lines)
+    if not len(odd):
+        return Reading(_Told(lines, reader, (), list(range(count))), np.arange(count), events, [], [name] * count)
+    index = np.concatenate([np.delete(np.arange(count), odd), others.index])
+    order = np.argsort(index, kind="stable")
+    of = np.where(order < count - len(odd), index[order], order + len(odd))
+    rows = {at - count: row for row, at in enumerate(of.tolist()) if at >= count}
+    return Reading(
+        _Told(lines, reader, others.records, of.tolist()),
+        index[order],
+        in_order(events, others.events, of),
+        others.dead,
+        [name if at < count else others.names[at - count] for at in of.tolist()],
+        {rows[row]: part for row, part in others.parts.items()},
+        others.skipped,
+    )
 
 
 def _read(found: _Found, position: int, value: bytes | None, record_max_bytes: int, reader: Reader) -> None:

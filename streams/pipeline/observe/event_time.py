@@ -29,8 +29,16 @@ _PLUS: Final = ord("+")
 _COLON: Final = ord(":")
 _DOT: Final = ord(".")
 _T: Final = ord("T")
+_SLASH: Final = ord("/")
+_BLANK: Final = ord(" ")
 _Z: Final = ord("Z")
 _TIMESTAMP_MAX_MS: Final = 2**52
+_MONTHS: Final = tuple(
+    int.from_bytes(name)
+    for name in (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+)
+CLF_SIZE: Final = 26
+"""Bytes of ``24/Nov/2026:09:00:00 +0000``."""
 
 
 def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.int64]:
@@ -179,6 +187,35 @@ def _text_us(text: Text, at: int, size: int) -> int:
     if date < 0 or clock < 0 or following == at + 20 or zone >= _DAY_US:
         return _ODD
     return max(date + clock + fraction - zone, _ODD)
+
+
+@compiled
+def _month(text: Text, at: int) -> int:
+    """Number of the month whose name stands at ``at``, from 1 on; 0 if none does."""
+    name = (signed(text[at]) << 16) | (signed(text[at + 1]) << 8) | signed(text[at + 2])
+    for number in range(12):
+        if _MONTHS[number] == name:
+            return number + 1
+    return 0
+
+
+@compiled
+def clf_us(text: Text, at: int) -> int:
+    """Time of ``dd/Mmm/yyyy:hh:mm:ss +hhmm`` at ``at``, from 1970 on; negative for every other text of CLF_SIZE bytes.
+
+    A leap second is one of the others.
+    """
+    day, month, year = _digits(text, at, 2), _month(text, at + 3), _digits(text, at + 7, 4)
+    clock, sign = _clock_us(text, at + 12), signed(text[at + 21])
+    hours, minutes = _digits(text, at + 22, 2), _digits(text, at + 24, 2)
+    if text[at + 2] != _SLASH or text[at + 6] != _SLASH or text[at + 11] != _COLON or text[at + 20] != _BLANK:
+        return _ODD
+    if year < 1970 or month == 0 or day < 1 or day > _month_days(year, month) or clock < 0:
+        return _ODD
+    if (sign != _PLUS and sign != _DASH) or hours < 0 or hours > 23 or minutes < 0 or minutes > 59:
+        return _ODD
+    zone = (1 if sign == _PLUS else -1) * (hours * 60 + minutes) * 60_000_000
+    return max(_days(year, month, day) * _DAY_US + clock - zone, _ODD)
 
 
 @compiled

@@ -5,7 +5,7 @@ encoded as one msgpack array of arrays, by calls that loop in C, and one compile
 it. A column of text is then a pair of numbers a row, its *span* in the shared buffer; nothing is copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -141,6 +141,30 @@ class Events(NamedTuple):
         for column, values in zip(own, new, strict=True):
             column[rows] = values
         return self._replace(text=text)
+
+
+def joined(values: Sequence[bytes]) -> tuple[bytearray, NDArray[np.int64]]:
+    """Records one after the other, behind `ROOM` for each of them, and where each ends.
+
+    Between them stands a NUL, which belongs to no token, so that nothing is read across the end of one.
+
+    Raises:
+        TypeError: one of them is a tombstone.
+    """
+    count = len(values)
+    buffer = bytearray(b"\0").join([bytes(max(count * ROOM - 1, 0)), *values, b""])
+    return buffer, count * ROOM + np.cumsum(np.fromiter(map(len, values), np.int64, count) + 1) - 1
+
+
+def in_order(one: Events, other: Events, order: NDArray[np.int64]) -> Events:
+    """Events of two sets of columns in one; ``order`` names them by row, those of ``other`` behind those of ``one``."""
+    count, rows, others = len(order), len(one.fault), len(other.fault)
+    text = np.concatenate([np.zeros(count * ROOM, np.uint8), one.text[rows * ROOM :], other.text[others * ROOM :]])
+    here, there = (count - rows) * ROOM, count * ROOM + len(one.text) - rows * ROOM - others * ROOM
+    first = one._replace(start=one.start + here, targets_at=one.targets_at + here)
+    second = other._replace(start=other.start + there, targets_at=other.targets_at + there)
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]] = zip(first[1:], second[1:], strict=True)
+    return Events(text, *(np.concatenate(pair)[order] for pair in pairs))
 
 
 def empty(buffer: bytearray, count: int) -> Events:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled, in_place
 from schemas.request import RequestEvent
-from streams.pipeline.observe.events import ABSENT, PROJECTION, ROOM, Events, Field, TimeForm, empty
+from streams.pipeline.observe.events import ABSENT, PROJECTION, ROOM, Events, Field, TimeForm, empty, joined
 from streams.pipeline.observe.text import Text, is_same, signed
 
 _QUOTE: Final = ord('"')
@@ -76,9 +76,7 @@ def read_flat(values: Sequence[bytes]) -> tuple[Events, NDArray[np.int64]]:
         TypeError: one of them is a tombstone.
     """
     count = len(values)
-    # Between records stands what belongs to no token, so that nothing is read across the end of one.
-    buffer = bytearray(b"\0").join([bytes(max(count * ROOM - 1, 0)), *values, b""])
-    ends = count * ROOM + np.cumsum(np.fromiter(map(len, values), np.int64, count) + 1) - 1
+    buffer, ends = joined(values)
     events, numbers = empty(buffer, count), np.zeros((count, 4), np.int64)
     numbers[:, 2:] = ABSENT
     forms, odd = np.zeros((count, 2), np.uint8), np.zeros(count, np.bool_)

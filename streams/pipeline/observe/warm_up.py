@@ -22,6 +22,7 @@ _RECORD = {
     "tls.client.ja4": "t13d1516h2_8daaf6152771_02713d6af862",
     "weir.account.tier": "free",
 }
+_LINE: Final = b'203.0.113.9 - u [24/Nov/2026:09:00:00 +0000] "GET /people/7 HTTP/1.1" 200 12 "-" "-"'
 _BOT: Final = Bot(
     name="bot",
     ranges=("192.0.2.0/24",),
@@ -34,8 +35,9 @@ _GROUP: Final = Group(name="group", of=("net", "asn", "agent"))
 
 
 def warm_up() -> None:
-    """Observe a tiny batch that takes every path: some 15 s where nothing is compiled yet, else a fraction of one."""
+    """Observe tiny batches that take every path: some 15 s where nothing is compiled yet, else a fraction of one."""
     records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
     values = [msgspec.json.encode(record) for record in records]
     observer = Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT], [_GROUP], lambda some: [Origin()] * len(some))
-    observer.observe(Batch("", 0, 0, len(values), values))
+    for some in (values, [_LINE]):
+        observer.observe(Batch("", 0, 0, len(some), some))

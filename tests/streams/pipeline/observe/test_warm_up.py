@@ -9,6 +9,7 @@ from streams.pipeline.observe import (
     Observer,
     address,
     bot,
+    clf,
     combination,
     detail,
     disclosure,
@@ -21,10 +22,12 @@ from streams.pipeline.observe import (
 )
 from streams.settings import Bot, Group, InputSettings
 from streams.surfaces.setting import Surface
+from tests.streams.inputs.samples import CLF
 from tests.streams.pipeline.observe.records import record, timestamps
 
 KERNELS: list[Any] = [  # a compiled function has no type that names its signatures
     events._unpack,
+    clf._read,
     event_time._read,
     address._read,
     origin._hash_all,
@@ -52,5 +55,6 @@ def test_nothing_is_left_to_compile(surfaces: list[Surface]) -> None:
     grouping = Observer(InputSettings(), surfaces, 3, [robot], [Group("g", ("net", "agent"))])
     grouping.observe(Batch("t", 0, 0, len(values) - 1, values[1:]))
     observer.observe(Batch("t", 0, 0, 0, []))
+    observer.observe(Batch("t", 0, 0, 3, [CLF.encode(), b"nonsense", record()]))
     observer.observe(Batch("t", 0, 5, 9, values, offsets=np.array([5, 7, 8]), timestamps_ms=timestamps([-1, -1, -1])))
     assert [len(kernel.signatures) for kernel in KERNELS] == [1] * len(KERNELS)
