@@ -36,6 +36,7 @@ _PARTS: Final = re.compile(r"[={}\[\],]")
 DOTS_MAX: Final = 100
 """Far more than any key has, and any text that stands between two signs of TOML."""
 
+PORT_MAX: Final = 65_535
 SUBSCRIBER_BITS: Final = 64
 """Of an IPv6 address: who has one has all that share these."""
 WIDEST_BITS: Final = {4: 8, 6: 16}
@@ -125,6 +126,9 @@ def _settings(table: Table) -> Settings:
         _check_bot(bot, f"bots[{place}]")
     _check_input(settings.input)
     _check_security(settings.kafka.security)
+    for name, listen in (("serve", settings.serve.listen), ("metrics", settings.metrics.listen)):
+        if listen and int(listen.rpartition(":")[2]) > PORT_MAX:
+            raise msgspec.ValidationError(f"a port is at most {PORT_MAX} - at `$.{name}.listen`")
     notify.check(settings.notify)
     if settings.policy.cooldown_s > settings.policy.incident_close_s:
         reason = "longer than incident_close_s: an incident would be closed while its findings go on"

@@ -9,10 +9,11 @@
   restart of every worker brings it in.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -111,9 +112,9 @@ def _pairs(before: object, after: object) -> Iterator[tuple[str, str]]:
     """Before and after as text: of a list of tables, each entry that only one side has."""
     lists = [value if isinstance(value, list | tuple) else [] for value in (before, after)]
     if not any(isinstance(entry, Mapping) for entries in lists for entry in entries):
-        yield _text(before), _text(after)
+        yield spelled(before), spelled(after)
         return
-    old, new = ([_text(entry) for entry in entries] for entries in lists)
+    old, new = ([spelled(entry) for entry in entries] for entries in lists)
     gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
     yield from ((entry, "") for entry in gone.elements())
     yield from (("", entry) for entry in come.elements())
@@ -121,5 +122,8 @@ def _pairs(before: object, after: object) -> Iterator[tuple[str, str]]:
         yield f"{len(old)} entries", "the same in another order"
 
 
-def _text(value: Any) -> str:
+def spelled(value: object) -> str:
+    """A value for people to read, as JSON has it, and `inf` as TOML has it; nothing for a key without one."""
+    if value == math.inf:
+        return "inf"
     return "" if value is None else msgspec.json.encode(value, order="sorted").decode()

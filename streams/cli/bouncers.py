@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from schemas.errors import UsageError
 from streams.cli.option import config_option, effective, json_option, print_json
+from streams.cli.table import columns, table_console
 
 EXAMPLES = """\b
 Examples:
@@ -80,10 +80,10 @@ def list_bouncers(config_file: Path | None, as_json: bool) -> None:
         rows = [{"name": one.name, "added": one.added, "scopes": one.scopes, "types": one.types} for one in found]
         print_json({"bouncers": rows})
         return
-    table = Table("bouncer", "added", "scopes", "types")
+    table = Table(*columns("bouncer", "added", "scopes", "types"))
     for one in found:
         table.add_row(one.name, one.added, ", ".join(one.scopes), ", ".join(one.types))
-    Console().print(table)
+    table_console().print(table)
 
 
 @bouncers.command("remove", epilog=REMOVE_EXAMPLES)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,13 +14,14 @@ from schemas.errors import UsageError
 from schemas.event_time import parse_time_us
 from streams.cli.difference import print_compared
 from streams.cli.operator import Lasting, owner_of, word_options
-from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
+from streams.cli.table import columns, table_console
 from streams.clock import wall_clock_us
 from streams.config import revision
 from streams.config_schema import config_schema
 from streams.live.publications import config_entry, push, standing
 from streams.publication import named, published
-from streams.section import Changed, changed
+from streams.section import Changed, changed, spelled
 
 EXAMPLES = """\b
 Examples:
@@ -43,9 +43,16 @@ def config() -> None:
 @config.command("check", epilog=EXAMPLES)
 @config_option
 def check(config_file: Path | None) -> None:
-    """Read the configuration as a worker would; the first mistake is said with file, line and reason, exit status 2."""
+    """Read the configuration as a worker would; the first mistake is said with file, line and reason, exit status 2.
+
+    Files that it names are not opened: those of [enrich], lists of [[bots]], keys and passwords.
+    """
     settings = effective(config_file)
     click.echo(f"{config_file or 'defaults'}: right, revision {revision(settings)}")
+    for each in settings.surfaces:
+        if each.kind in ("view", "lookup") and "{profile}" not in each.path:
+            says = "without {profile} it counts only whom requests name themselves (weir.target.id, weir.targets)"
+            click.echo(printable(f"[[surfaces]] path {each.path}: {says}"), err=True)
 
 
 @config.command("show", epilog=EXAMPLES)
@@ -57,10 +64,10 @@ def show(config_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(settings)
         return
-    table = Table("key", "value", box=None)
+    table = Table(*columns("key", "value"), box=None)
     for key, value in _leaves(settings, ""):
         table.add_row(key, value)
-    Console().print(table)
+    table_console().print(table)
 
 
 @config.command("schema", epilog=EXAMPLES)
@@ -162,10 +169,10 @@ def _told(as_json: bool, record: PublishedConfig, found: Sequence[Changed], what
 
 def print_changed(found: Sequence[Changed]) -> None:
     """One row a key."""
-    table = Table("key", "before", "after", "takes")
+    table = Table(*columns("key", "before", "after", "takes"))
     for one in found:
         table.add_row(*map(Text, (one.key, one.before, one.after, "a restart" if one.restart else "effect at once")))
-    Console().print(table)
+    table_console().print(table)
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
@@ -176,4 +183,4 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
         for place, inner in enumerate(value):
             yield from _leaves(inner, f"{path}[{place}]")
     else:
-        yield path, "" if value is None else msgspec.json.encode(value).decode()
+        yield path, spelled(value)

@@ -20,6 +20,7 @@ from rich.text import Text
 from schemas.errors import UsageError
 from schemas.event_time import format_time, parse_time_us
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.cli.table import columns, table_console
 from streams.live.letters import Bin, Choice, Letter, LetterId, Plan, Sent, plan
 
 P = ParamSpec("P")
@@ -207,15 +208,15 @@ def print_letters(rows: list[Row], reasons: Counter[str]) -> None:
     if not rows:
         click.echo("no dead letters")
         return
-    table = Table("letter", "place", "time", "stage", "reason", "bytes")
+    table = Table(*columns("letter", "place", "time", "stage", "reason", "bytes"))
     for each in rows:
         place = "{topic}[{partition}]@{offset}".format_map(each)
         cells = (each["letter"], place, each["time"], each["stage"], each["reason"], f"{each['size_bytes']:,}")
         table.add_row(*(Text(printable(str(cell))) for cell in cells))
-    counts = Table("reason", "letters")
+    counts = Table(*columns("reason", "letters"))
     for reason, count in reasons.most_common():
         counts.add_row(Text(printable(reason)), f"{count:,}")
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print(counts)
     console.print(f"{len(rows):,} of {reasons.total():,} shown", highlight=False)

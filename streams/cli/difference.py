@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from streams.cli.option import print_json, printable
+from streams.cli.table import columns, table_console
 from streams.offline.difference import BOTH, Compared, Outcome, compare
 from streams.settings import Settings
 
@@ -27,8 +27,8 @@ def print_compared(
 
 
 def _print(compared: Compared) -> None:
-    actors = Column("actor", no_wrap=True)
-    table = Table("only", actors, "A", "at", "profiles", "B", "at", "profiles", "loudest", box=None)
+    heads = columns("only", "actor", "A", "at", "profiles", "B", "at", "profiles", "loudest")
+    table = Table(*heads, box=None)
     for one in compared.differences:
         either = one.first or one.second
         names = ", ".join(either.detectors[:2]) if either is not None else ""
@@ -36,7 +36,7 @@ def _print(compared: Compared) -> None:
         cells = only, printable(one.actor), *_cells(one.first), *_cells(one.second), names
         table.add_row(*map(Text, cells))
     if compared.differences:
-        Console(soft_wrap=True).print(table)
+        table_console(long_rows=True).print(table)
     click.echo(f"{compared.same} actors alike, {len(compared.differences)} not")
 
 

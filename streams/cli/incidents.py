@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from schemas.errors import UsageError
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
+from streams.cli.table import columns, table_console
 from streams.offline.affected import Affected, affected
 from streams.offline.evidence import span_of, spans_us, write
 from streams.offline.told import Incident, Told, told_in
@@ -35,7 +36,7 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False)
 @click.command("incidents", epilog=EXAMPLES)
 @click.argument("incident", required=False, metavar="[ID]")
 @click.option("--in", "directory", type=DIRECTORY, help="What weir replay or weir watch wrote, instead of Kafka.")
-@click.option("--limit", default=50, show_default=True, help="List so many, the latest first.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="List so many, the latest first.")
 @click.option("--affected", "wants_members", is_flag=True, help="List the members whose profiles were shown.")
 @click.option("--evidence", type=DIRECTORY, help="Write the bundle there.")
 @click.option(
@@ -118,8 +119,8 @@ def _list(found: Sequence[Incident], *, as_json: bool) -> None:
     if as_json:
         print_json({"incidents": [msgspec.to_builtins(one.latest) for one in found]})
         return
-    named = Column("incident", no_wrap=True), "status", "severity", "mode", Column("actor", no_wrap=True)
-    table = Table(*named, "since", "profiles", "loudest", "blocked until", box=None)
+    names = "incident", "status", "severity", "mode", "actor", "since", "profiles", "loudest", "blocked until"
+    table = Table(*columns(*names), box=None)
     for one in found:
         last, standing = one.latest, one.standing
         cells = (
@@ -134,7 +135,7 @@ def _list(found: Sequence[Incident], *, as_json: bool) -> None:
             standing.until[:16] if standing else "",
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    Console().print(table if found else "no incidents")
+    table_console(long_rows=True).print(table if found else "no incidents")
 
 
 def _tell(found: Sequence[Incident], *, as_json: bool) -> None:

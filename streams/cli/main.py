@@ -19,6 +19,8 @@ import click
 from schemas.errors import BUG_EXIT_STATUS, UsageError, WeirError
 
 USAGE: Final = UsageError.exit_status
+NO_CACHE: Final = "no locator available"
+"""What numba says where neither the installation nor the user's own cache can be written."""
 INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as a shell reports it."""
 EXAMPLES: Final = """\b
@@ -106,6 +108,11 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             return leave_quietly()
         except Exception as error:  # noqa: BLE001 - the last place at which a bug can become one line
+            if NO_CACHE in str(error):
+                complain(
+                    "nowhere to keep compiled code: NUMBA_CACHE_DIR names a directory that only this user may write"
+                )
+                return USAGE
             report_bug(error, debug=ctx.params["debug"])
             return BUG_EXIT_STATUS
 

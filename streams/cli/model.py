@@ -14,6 +14,7 @@ from schemas.errors import UsageError
 from schemas.model import ModelDelta
 from streams import config
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.cli.table import table_console
 from streams.live.topics import partitions
 from streams.live.whole_topic import records
 from streams.pipeline.model.models import Models
@@ -51,7 +52,7 @@ def show(file: Path | None, bootstrap: str | None, config_file: Path | None, as_
     if as_json:
         print_json(msgspec.to_builtins(summary))
     else:
-        print_summary(summary, Console())
+        print_summary(summary, table_console())
 
 
 def read(file: Path) -> Summary:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from schemas.override import Override
 from streams.cli.operator import Words, operating, owner_of, place_options, tell, word_options
 from streams.cli.option import config_option, json_option, print_json
+from streams.cli.table import columns, table_console
 from streams.clock import wall_clock_us
 
 EXAMPLES = """\b
@@ -49,13 +49,13 @@ def overrides(
         rows = [{"key": one.override.key, "in_force": one.until_us > now_us, **row(one.override)} for one in found]
         print_json({"overrides": rows})
         return
-    table = Table("key", "kind", "until", "owner", "reason", "since")
+    table = Table(*columns("key", "kind", "until", "owner", "reason", "since"))
     for one in found:
         said = row(one.override)
         names = ("kind", "until", "owner", "reason", "since")
         cells = (one.override.key, *(str(said[name] or "further notice") for name in names))
         table.add_row(*map(Text, cells))
-    Console().print(table if found else "no overrides are in force")
+    table_console(long_rows=True).print(table if found else "no overrides are in force")
 
 
 @overrides.command("end", epilog=END_EXAMPLES)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from schemas.mode import Mode
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, printable
+from streams.cli.table import table_console
 from streams.offline.overriding import read_overrides
 from streams.offline.reading import KAFKA, Source
 from streams.offline.replay import Progress as Told
@@ -97,7 +98,7 @@ def replay(
     if as_json:
         click.echo(msgspec.json.encode(done.report))
     else:
-        show(done.report, Console())
+        show(done.report, table_console())
     for line in (*done.cut, *done.bad):
         click.echo(printable(line), err=True)
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from schemas.errors import UsageError
+from streams.cli.table import table_console
 from streams.offline.simulate import PRESETS, Day, Plan, write
 from streams.offline.simulate import simulate as simulate_plan
 from streams.offline.simulate.plan import SCRAPER_KINDS
@@ -128,7 +129,7 @@ def _summary(day: Day, out_dir: Path) -> dict[str, object]:
 
 def _print(day: Day, out_dir: Path) -> None:
     labels = day.labels
-    console = Console()
+    console = table_console()
     people = ((label.kind, len(label.accounts), len(label.addresses)) for label in labels.people)
     console.print(_table("people", ("accounts", "own or shared addresses"), people))
     scrapers = (

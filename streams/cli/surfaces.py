@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from streams.cli.option import config_option, effective, json_option, print_json
+from streams.cli.table import columns, table_console
 from streams.surfaces.sets import SETS
 from streams.toml import toml_of_surfaces
 
@@ -63,7 +63,7 @@ def list_(name: str | None, as_json: bool) -> None:
         for one in named.values():
             click.echo(f"# {one.fits}\n{toml_of_surfaces(one.surfaces)}", nl=False)
     else:
-        table = Table("set", "surfaces", "fits", box=None)
+        table = Table(*columns("set", "surfaces", "fits"), box=None)
         for each, one in named.items():
             table.add_row(each, str(len(one.surfaces)), one.fits)
-        Console().print(table)
+        table_console().print(table)

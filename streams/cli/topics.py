@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.cli.table import columns, table_console
 from streams.live import topics as live
 from streams.live.topics import Difference
 
@@ -82,7 +82,7 @@ def print_differences(differences: Sequence[Difference]) -> None:
     """One row a difference; nothing when there is none."""
     if not differences:
         return
-    table = Table("topic", "what", "found", "needed")
+    table = Table(*columns("topic", "what", "found", "needed"))
     for each in differences:
         table.add_row(each.topic, each.what, each.found, each.needed_in_words)
-    Console().print(table)
+    table_console().print(table)

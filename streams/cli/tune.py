@@ -19,6 +19,7 @@ from rich.table import Table
 from schemas.errors import InputError, UsageError
 from schemas.mode import Mode
 from streams.cli.option import config_option, effective, json_option, print_json
+from streams.cli.table import table_console
 from streams.offline.chart import draw, require_kind
 from streams.offline.reading import require_file
 from streams.offline.report import duration
@@ -35,8 +36,6 @@ Examples:
   weir tune monday.ndjson --set detectors.long_tail.limit=8,12,16 --chart limits.html --write 2 weir-new.toml
   weir tune monday.ndjson --set 'detectors.long_tail.searching_tiers=[],["recruiter"]'
 """
-WIDTH: Final = 120
-"""Of a table that goes to a file or a pipe."""
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -95,7 +94,7 @@ def tune(
     if as_json:
         print_json(msgspec.to_builtins(rows))
     else:
-        Console(width=None if sys.stdout.isatty() else WIDTH).print(table_of(rows, list(wanted)))
+        table_console().print(table_of(rows, list(wanted)))
 
 
 def _write(case: Case, path: Path) -> None:

@@ -24,7 +24,7 @@ Examples:
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the state, instead of watch.state.")
 @click.option("--listen", help="Address and port for enforcers, instead of serve.listen.")
 @click.option("--no-serve", is_flag=True, help="Answer no enforcers.")
-@click.option("--show-bad", default=0, help="Print so many lines that could not be read.")
+@click.option("--show-bad", type=click.IntRange(0), default=0, help="Print so many lines that could not be read.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

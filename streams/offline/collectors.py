@@ -144,12 +144,12 @@ def _line(name: str, one: CollectorDay | None) -> Line:
 def markdown(report: Month) -> str:
     """The report for people."""
     lines = [f"# Authorised collectors, {report.month}", ""]
-    if report.complete:
-        lines += [f"All days up to {report.until} were counted whole.", ""]
-    elif report.until:
-        lines += [f"**Not all is known** of the days up to {report.until}; each collector lists what is missing.", ""]
-    else:
+    if not report.until:
         lines += ["No day of it has ended.", ""]
+    elif report.collectors and report.complete:
+        lines += [f"All days up to {report.until} were counted whole.", ""]
+    elif report.collectors:
+        lines += [f"**Not all is known** of the days up to {report.until}; each collector lists what is missing.", ""]
     lines += [_NOTES.replace("\n", " "), ""]
     lines += ["Sources:", "", *(f"* {_plain(source)}" for source in report.sources), ""]
     for one in report.collectors:

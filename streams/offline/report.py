@@ -131,8 +131,8 @@ def _summary(report: Report) -> Table:
     table = Table(show_header=False, box=None)
     outcomes = ", ".join(f"{count:,} {name}" for name, count in report.outcomes.items() if count)
     rows = {
-        "events": f"{report.events:,} ({outcomes})",
-        "event time": f"{report.event_time_first} to {report.event_time_last}",
+        "events": f"{report.events:,} ({outcomes})" if outcomes else f"{report.events:,}",
+        "event time": f"{report.event_time_first} to {report.event_time_last}" if report.event_time_first else "none",
         "actors": f"{report.actors:,}{_turnover(report.memory)}",
         "profiles disclosed": f"{report.profiles:,}",
         "caution": _counted(report.caution, report.caution) or "none",

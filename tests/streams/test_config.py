@@ -124,6 +124,8 @@ class TestRefused:
             (SURFACE + "[[surfaces]]\nkind = 'glance'\npath = '/b'\n", 5, "surfaces[1].kind: Invalid enum value"),
             (SURFACE + "[[surfaces]]\nkind = 'view'\n", 4, "surfaces[1]: Object missing required field `path`"),
             (SURFACE.replace("/a", "a"), 3, "surfaces[0].path: Expected `str` matching regex"),
+            ("[serve]\nlisten = '127.0.0.1:65536'\n", 2, "serve.listen: a port is at most 65535"),
+            ("[metrics]\nlisten = '[::1]:99999'\n", 2, "metrics.listen: a port is at most 65535"),
             ("[[allow]]\nactor = 'nett:1'\n" + ENTRY, 2, "allow[0].actor: scope 'nett' is none of account, session"),
             ("[[allow]]\nactor = 'net:192.0.2.1/24'\n" + ENTRY, 2, "192.0.2.1/24 has host bits set"),
             ("[[allow]]\nactor = 'ip:localhost'\n" + ENTRY, 2, "'localhost' does not appear to be an IPv4 or IPv6"),

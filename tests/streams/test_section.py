@@ -57,6 +57,13 @@ def test_a_key_that_was_not_there() -> None:
     assert keys["detectors.profile_rate.tiers.recruiter.day"] == ("", "2000")
 
 
+def test_no_limit_at_all() -> None:
+    """Is spelled as a file would have it, not as JSON, which has no such number."""
+    after = parse("[detectors.canary]\ncap = 7.0\n")
+    (found,) = changed(Settings(detectors=parse("").detectors), after)
+    assert (found.key, found.before, found.after) == ("detectors.canary.cap", "inf", "7.0")
+
+
 def test_entries_of_a_list() -> None:
     """One that comes, goes or moves is told as a whole, wherever it stands."""
     (come,) = changed(parse(OTHER), parse(ALLOW + OTHER))

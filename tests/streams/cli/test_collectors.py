@@ -44,6 +44,16 @@ def report(place: Path, *arguments: str) -> int:
     return run(["collectors", "report", "--month", "2026-11", "--config", str(place / "weir.toml"), *arguments])
 
 
+def test_nobody_is_authorised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of nobody nothing was counted, and the report does not say that all was."""
+    (tmp_path / "weir.toml").write_text("")
+    (tmp_path / "1.log").write_bytes(b"\n".join(views(DAY_S, 20, 60.0)))
+    assert report(tmp_path, str(tmp_path / "1.log")) == 0
+    out = capsys.readouterr().out
+    assert "No collectors are configured, and none was counted." in out
+    assert "counted whole" not in out
+
+
 def test_logs_of_some_days(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each day as the logs have it; one between whose log was not given is not taken for a quiet one; status 1."""
     logs = [str(place / f"{number}.log") for number in (1, 2, 3, 5)]

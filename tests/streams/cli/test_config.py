@@ -41,6 +41,17 @@ def test_check_names_file_line_and_reason(tmp_path: Path, capfd: pytest.CaptureF
     assert "blok_s" in err
 
 
+@pytest.mark.parametrize("path", ["/people/{id}", "/people/:id"])
+def test_check_tells_of_a_surface_without_a_profile(
+    path: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Right, since requests may name who was shown; but most often it is another framework's spelling."""
+    views = f"[[surfaces]]\nkind = 'view'\npath = '{path}'\n[[surfaces]]\nkind = 'view'\npath = '/in/{{profile}}'\n"
+    assert run(["config", "check", "--config", write(tmp_path, views)]) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"[[surfaces]] path {path}: without {{profile}} it counts only")
+
+
 def test_show_has_every_key_with_the_value_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +66,7 @@ def test_show_has_every_key_with_the_value_in_force(
     assert ["policy.block_s", "60"] in lines
     assert ["detectors.profile_rate.account.minute", "45"] in lines
     assert ["surfaces[0].kind", '"view"'] in lines
+    assert ["detectors.canary.cap", "inf"] in lines
 
 
 class TestDiff:

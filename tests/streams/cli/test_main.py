@@ -153,6 +153,15 @@ class TestStatus:
         assert said == f"weir: a bug in Weir, KeyError: 'seven'; please report it with {file}\n"
         assert "Traceback" in file.read_text()
 
+    def test_nowhere_to_keep_compiled_code(
+        self, command: Callable[[Callable[[], object]], None], capfd: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """A service's user may write neither the installation nor a home: told how to mend it, and no bug."""
+        command(failing(RuntimeError("cannot cache function '_walk': no locator available for file 'id_walk.py'")))
+        assert run(["probe"]) == 2
+        assert capfd.readouterr().err.startswith("weir: nowhere to keep compiled code: NUMBA_CACHE_DIR names")
+        assert not list(tmp_path.iterdir())
+
     def test_debug_shows_the_traceback_at_once(
         self, command: Callable[[Callable[[], object]], None], capfd: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:

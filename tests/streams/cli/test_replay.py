@@ -43,6 +43,14 @@ def test_it_writes_five_files_and_a_table(day: Path, tmp_path: Path, capfd: pyte
     assert shown.err == ""
 
 
+def test_nothing_to_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An empty log is told as that, not as a span between two times that are none."""
+    (tmp_path / "empty.log").touch()
+    assert run(["replay", str(tmp_path / "empty.log"), "--out", str(tmp_path / "out")]) == 0
+    told = dict(line.strip().split("  ", 1) for line in capfd.readouterr().out.splitlines()[:2])
+    assert {name: text.strip() for name, text in told.items()} == {"events": "0", "event time": "none"}
+
+
 def test_json_is_the_report(day: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """For another program, on standard output alone."""
     assert run(["replay", str(day), "--out", str(tmp_path / "out"), "--mode", "enforce", "--json"]) == 0
