@@ -31,17 +31,30 @@ def load(settings: Settings, warm: WarmUp = warm_up) -> None:
     """
     load_packed()
     give_back()  # what importing the compiler took
+    missing = _missing(settings, warm)
+    if missing is None:
+        return
+    log.info("compiling, which takes a minute, once: %s is in no file yet", missing)
+    status = _compile_apart(settings, warm)
+    missing = _missing(settings, warm)
+    if missing is not None:
+        told = f"compiling apart ended with status {status}, and {missing} is in no file"
+        log.warning("%s: this process compiles, and keeps more memory", told)
+        warm(settings)
+
+
+def _missing(settings: Settings, warm: WarmUp) -> str | None:
+    """Load; the name of the first loop that is in no file, None where all are."""
     try:
         with only_loaded():
             warm(settings)
     except NotCompiledError as error:
-        log.info("compiling, which takes a minute, once: %s is in no file yet", error)
-        _compile_apart(settings, warm)
-        # Should the other have failed, this one compiles, and says what is wrong if that fails, too.
-        warm(settings)
+        return str(error)
+    return None
 
 
-def _compile_apart(settings: Settings, warm: WarmUp) -> None:
+def _compile_apart(settings: Settings, warm: WarmUp) -> int:
+    """Exit status of the process that compiles."""
     # Not by multiprocessing, which leaves a process of 12 MB behind; nor with what lies in the working directory.
     command = [sys.executable, "-P", "-m", __name__]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
@@ -54,10 +67,7 @@ def _compile_apart(settings: Settings, warm: WarmUp) -> None:
             process.wait()
         finally:
             process.terminate()
-    if process.returncode:
-        log.warning(
-            "compiling apart ended with status %d: this process compiles, and keeps more memory", process.returncode
-        )
+    return process.returncode
 
 
 def _compile() -> None:
@@ -65,6 +75,7 @@ def _compile() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings, warm = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that began this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    load_packed()
     warm(settings)
 
 

@@ -15,7 +15,9 @@ from typing import Final, NamedTuple
 COMPILER: Final = "libllvmlite"
 """What the name of its library begins with."""
 _DONTNEED: Final = 4
-_ARENA_MAX: Final = -8
+_ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
+KEPT_BYTES: Final = 256 << 10
+"""Free bytes that the heap keeps, and size from which what is allocated lies outside of it."""
 _MAPS: Final = Path("/proc/self/smaps")
 
 log = logging.getLogger(__name__)
@@ -48,12 +50,16 @@ def give_back(name: str = COMPILER) -> int:
 
 
 def one_heap() -> None:
-    """Let all threads share one heap: what one has given back another may take. Call it before they begin.
+    """Let all threads share one heap, which keeps little of what they give back. Call it before they begin.
 
-    The lock that they then share is idle: one thread judges, the other answers. Elsewhere than with glibc nothing.
+    Left to itself the allocator has a heap for each thread, and keeps the more the larger what it gave: of each
+    checkpoint some megabytes. The lock that they then share is idle, since one thread judges and the other answers.
+    Elsewhere than with glibc nothing.
     """
     if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_ARENA_MAX, 1)
+        libc.mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _dropped(libc: ctypes.CDLL, one: Mapping) -> bool:

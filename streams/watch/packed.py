@@ -6,6 +6,7 @@ loop comes out of a file nobody asks for either: of the 50 loops of a watch that
 of translating. Should a loop be compiled after all, the one is opened again and the other loaded then.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ EVERY: Final = 8
 """After the first loop and so many more the compiler's code is given back, lest it stands beside all that is loaded."""
 _OPENED: Final = "_shared_module"
 _FILES: Final = "_cache"
+
+log = logging.getLogger(__name__)
 
 
 class Packed:
@@ -52,6 +55,8 @@ class LeanCache(FunctionCache):
 
     may_compile: ClassVar[bool] = True
     loaded: ClassVar[int] = 0
+    complaint: ClassVar[str] = ""
+    """What was said last about files that cannot be written: of sixty loops once."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """As numba does, for a caller that holds its lock; None where there is no such file."""
@@ -68,6 +73,16 @@ class LeanCache(FunctionCache):
             elif not LeanCache.may_compile:
                 raise NotCompiledError(self._py_func.__qualname__)
             return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """As numba does; where there is no room, the loop is compiled again by the next start."""
+        try:
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]  # numba has hardly any types
+        except OSError as error:
+            complaint = error.strerror or str(error)
+            if complaint != LeanCache.complaint:
+                LeanCache.complaint = complaint
+                log.warning("what is compiled cannot be kept: %s: %s", self.cache_path, complaint)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from streams.pipeline.checkpoint.written import (
     met_spans,
 )
 
-STRETCHES: Final = 8
+STRETCHES: Final = 32
 """So many times blobs are put in order, a stretch of them each time, lest all actors are held once more."""
 
 

@@ -21,6 +21,7 @@ if __name__ == "__main__":
     print("loaded", sum(stats.cache_hits.values()), "compiled", sum(stats.cache_misses.values()))
     print("translating", "numba.np.polynomial.polynomial_core" in sys.modules)
 """
+KEEPS: Final = "this process compiles, and keeps more memory"
 ROOT: Final = Path(__file__).parents[3]
 
 
@@ -54,10 +55,20 @@ def test_where_that_fails_it_compiles_itself(tmp_path: Path) -> None:
     """A process that is killed for want of memory must not keep the watch from beginning."""
     assert said(tmp_path, "not_apart") == [
         "INFO compiling, which takes a minute, once: bucket_of is in no file yet",
-        "WARNING compiling apart ended with status 3: this process compiles, and keeps more memory",
+        f"WARNING compiling apart ended with status 3, and bucket_of is in no file: {KEEPS}",
         "loaded 0 compiled 1",
         "translating True",
     ]
+
+
+def test_where_nothing_can_be_kept_it_goes_on(tmp_path: Path) -> None:
+    """A disk without room costs each start a minute, and no more than that."""
+    told = said(tmp_path, "no_room")
+    assert told[0].startswith("INFO compiling")
+    assert told[1].startswith("WARNING compiling apart ended with status 0, and bucket_of is in no file")
+    assert told[2].startswith("WARNING what is compiled cannot be kept")
+    assert told[2].endswith("File too large")
+    assert told[3] == "loaded 0 compiled 1"
 
 
 def test_who_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What `test_compiling` has compiled in place of everything: one small loop, or nothing."""
 
 import os
+import resource
 import sys
 import time
 
@@ -24,6 +25,12 @@ def not_apart(settings: Settings) -> None:
     """Fail where it is compiled apart."""
     if is_apart():
         os._exit(3)
+    one_loop(settings)
+
+
+def no_room(settings: Settings) -> None:
+    """Have nothing kept, apart or not."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     one_loop(settings)
 
 
