@@ -6,7 +6,9 @@ import msgspec
 
 from schemas.codec import MsgpackCodec
 
-VERSION: Final = 2
+VERSION: Final = 3
+READABLE: Final = (2, VERSION)
+"""Version 2 tells no length of its epochs: they have an hour."""
 PART_PROFILES: Final = 50_000
 """Profiles in one part; 12 bytes each, so that a part stays below a broker's default of 1 MB."""
 PART_SUSPECTS: Final = 25_000
@@ -28,7 +30,8 @@ class Lesson(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Deltas add up: the model of an epoch is the decayed sum over all partitions of the epochs before it.
 
-    A delta also says that its partition is done with all epochs up to this one; one without profiles says only that.
+    A delta also says that its partition is done with all epochs up to this one. Most tell suspects besides, if there
+    are any, and nothing else: the rest is told with the last epoch of each hour, or as configured.
     """
 
     version: int
@@ -41,14 +44,21 @@ class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     profiles: bytes
     """<u8: XXH64 of profile ids, each once."""
     counts: bytes
-    """<u4: principals that met the profile first-hand in this epoch."""
+    """<u4: principals that met the profile first-hand since the last delta with profiles."""
     honest: bytes
-    """<u8 [9]: first contacts of calm principals by popularity bin; in part 0, else empty."""
+    """<u8 [9]: first contacts of calm principals by popularity bin; in part 0 where more than suspects is told."""
     lessons: list[Lesson] = []
     """In part 0, by name of the table: ``<detector>.<table>``, ``peaks.<population>``, ``principals``."""
     suspects: bytes = b""
     """<u8: keys of principals that belong to a group found in this epoch, each once, ascending over all parts. Beside
     the key of one that is so for certain is its complement, each bit turned (`detectors.core.model.certainly`)."""
+    epoch_s: int = 3_600
+    """The epoch's length: models of another one take what ended when one of their own epochs did."""
+
+    @property
+    def end_s(self) -> int:
+        """Event time at which the epoch ended, in seconds since 1970."""
+        return (self.epoch + 1) * self.epoch_s
 
     @property
     def key(self) -> str:

@@ -333,7 +333,10 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[model]``: what is learned, by epoch of event time."""
 
-    epoch_s: Annotated[int, msgspec.Meta(ge=60, le=7_200)] = 3_600
+    epoch_s: Annotated[int, msgspec.Meta(ge=60, le=7_200)] = 600
+    """Who belongs to a group that was found is told to all partitions so often, and suspect one to two epochs later."""
+    lessons_s: Annotated[int, msgspec.Meta(ge=60, le=7_200)] = 3_600
+    """All else that is learned is told so often, with the end of an epoch: popularity, taste, rates, peaks."""
     members: NotNegative = 0
     """Profiles in the member base; 0 estimates them from the ids seen."""
     popularity_half_life_s: Positive = 14 * 86_400

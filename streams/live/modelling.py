@@ -14,8 +14,8 @@ from streams.pipeline.model.models import Models
 
 log = logging.getLogger(__name__)
 
-SPARE_EPOCHS: Final = 6
-"""Models of so many epochs before the oldest that is judged are kept: most take-overs come from no farther behind."""
+SPARE_S: Final = 6 * 3_600
+"""Models of so long before the oldest epoch that is judged are kept: most take-overs come from no farther behind."""
 
 
 class Modelling:
@@ -24,7 +24,7 @@ class Modelling:
     def __init__(self, models: Models, feed: TopicFeed[ModelDelta], epoch_s: int, judging: ThreadPoolExecutor) -> None:
         """Touch ``models`` in the thread ``judging`` alone, as whoever judges does."""
         self._models, self._feed, self._judging = models, feed, judging
-        self._epoch_us = epoch_s * 1_000_000
+        self._epoch_us, self._spare = epoch_s * 1_000_000, SPARE_S // epoch_s
 
     @property
     def end_us(self) -> int | None:
@@ -41,7 +41,7 @@ class Modelling:
         if begun:
             self._models.hold(min(begun))
         if all_there and epochs:
-            self._models.forget(min(epochs) - SPARE_EPOCHS)
+            self._models.forget(min(epochs) - self._spare)
 
     async def recall(self, assessor: Assessor) -> bool:
         """Read everything again if the model that a partition waits for was let go of; whether it had been.

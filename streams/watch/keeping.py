@@ -22,7 +22,7 @@ import msgspec
 
 from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError, RecordError, UsageError
-from schemas.model import MODEL_CODEC, ModelDelta
+from schemas.model import MODEL_CODEC, READABLE, ModelDelta
 from schemas.model import VERSION as MODEL_VERSION
 from streams.watch.following import Place
 
@@ -49,8 +49,8 @@ class Manifest(msgspec.Struct, frozen=True):
 class Kept:
     """The directory; one process at a time has it."""
 
-    def __init__(self, directory: Path, epoch_s: int) -> None:
-        """Take hold of it, and make it where there is none; epochs of the model have ``epoch_s``.
+    def __init__(self, directory: Path) -> None:
+        """Take hold of it, and make it where there is none.
 
         Raises:
             UsageError: it cannot be made or written, or another process has it.
@@ -67,7 +67,6 @@ class Kept:
         except OSError as error:
             raise UsageError(f"{directory}: {error.strerror or error}") from error
         self._files: dict[str, str] = {}
-        self._model_epochs = MODEL_DAYS * 86_400 // epoch_s
 
     @property
     def _parts(self) -> Path:
@@ -120,9 +119,9 @@ class Kept:
                 file.unlink()  # half of one, left behind by a crash
         if bad:
             raise bad[0]
-        oldest = max((delta.epoch for delta, _ in found), default=0) - self._model_epochs
-        for delta, file in sorted(found, key=lambda one: (one[0].epoch, one[0].part)):
-            if delta.epoch < oldest:
+        oldest = max((delta.end_s for delta, _ in found), default=0) - MODEL_DAYS * 86_400
+        for delta, file in sorted(found, key=lambda one: (one[0].end_s, one[0].part)):
+            if delta.end_s < oldest:
                 file.unlink()
             else:
                 yield delta
@@ -133,7 +132,7 @@ class Kept:
             delta = MODEL_CODEC.decode(file.read_bytes())
         except RecordError as error:
             raise CheckpointError(str(file), str(error)) from error
-        if delta.version != MODEL_VERSION:
+        if delta.version not in READABLE:
             raise CheckpointError(str(file), f"version {delta.version}, this Weir reads version {MODEL_VERSION}")
         return delta
 

@@ -55,7 +55,7 @@ def run(
         CheckpointError: the state is another version's.
         StopError: the state's directory can be written no more.
     """
-    kept = Kept(Path(settings.watch.state), settings.model.epoch_s)
+    kept = Kept(Path(settings.watch.state))
     sources = sources_of(paths, kept, settings.input.record_max_bytes)
     keys = _keys(Path(settings.serve.keys_file)) if serving else None
     one_heap()

@@ -30,6 +30,7 @@ from streams.pipeline.assess.roster import Roster
 from streams.pipeline.assess.timeline import Chosen, Regime, Timeline
 from streams.pipeline.assess.view import Own
 from streams.pipeline.checkpoint.written import Written
+from streams.pipeline.model.epochs import Epochs
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.teaching import teach
@@ -39,7 +40,7 @@ from streams.pipeline.policy.finding import Judged
 from streams.pipeline.policy.fused import FusedFindings, Limits
 from streams.pipeline.policy.overrides import Overrides
 from streams.pipeline.policy.overruling import Overruling
-from streams.pipeline.policy.session import sessions
+from streams.pipeline.policy.session import sessions, tags
 from streams.pipeline.rows import NOTHING, Rows
 from streams.pipeline.sightings import Sightings
 from streams.pipeline.windows.aggregate import Aggregates, aggregate
@@ -95,7 +96,7 @@ class Assessor:
         self.epoch_s = settings.model.epoch_s
         self._epoch_us = settings.model.epoch_s * US
         self._epoch: int | None = None
-        self.learner = Learner(partition)
+        self.learner = Learner(partition, Epochs.of(settings.model))
         self.tiers: list[str] = [""]
         self.partition = partition
         self.release = Release(sources, settings.input.allowed_lateness_ms * 1000)
@@ -278,17 +279,17 @@ class Assessor:
 
     def _begin(self, bound: int, outcome: Outcome) -> int:
         self._epoch = min(self.release.earliest(), bound) // self._epoch_us
-        outcome.deltas += self.learner.finish(self._epoch - 1)
+        outcome.deltas += self.learner.tell(self._epoch - 1)
         return self._epoch
 
     def _next_epoch(self, epoch: int, bound: int, outcome: Outcome) -> None:
         """Close ``epoch``; go on with the next one that holds a row, saying that there is nothing in between."""
-        outcome.deltas += self.learner.finish(epoch)
         self._epoch = max(epoch + 1, min(self.release.earliest(), bound) // self._epoch_us)
-        if self._epoch > epoch + 1:
-            outcome.deltas += self.learner.finish(self._epoch - 1)
-        self.bounds.forget(self._epoch * self._epoch_us)
-        self.decider.begin_epoch(self.actors, self._epoch * self._epoch_us)
+        outcome.deltas += self.learner.leave(epoch, self._epoch)
+        first = self.learner.epochs.first(self._epoch)
+        if first > epoch:
+            self.bounds.forget(first * self._epoch_us)
+            self.decider.count_active(self.actors, first * self._epoch_us)
 
     def _judge(self, rows: Rows, known: Knowledge, decided_us: Callable[[], int], outcome: Outcome) -> None:
         start = 0
@@ -342,6 +343,7 @@ class Assessor:
             country=rows.country,
             created_s=rows.created_s,
             agent=rows.agent,
+            session=tags(self.actors, rows, np.flatnonzero(places.principal >= 0)),
             principal=rows.principal,
             together=known.together,
             tiers=tuple(self.tiers),

@@ -83,7 +83,7 @@ class Bounds:
         self._caps = caps
 
     def forget(self, now_us: int) -> None:
-        """Forget all who were not seen for so long, at the begin of an epoch."""
+        """Forget all who were not seen for so long, at the begin of an epoch, once in `[model] lessons_s`."""
         now_s, actors = now_us // US, self._actors
         last_s = actors.columns["last_seen_s"][: len(actors)]
         idle = np.flatnonzero((last_s > 0) & (last_s < now_s - self._idle_s))

@@ -13,7 +13,7 @@ from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.bounds import Turnover
-from streams.pipeline.assess.release import ReleaseState, Waiting
+from streams.pipeline.assess.release import LONG_AGO, ReleaseState, Waiting
 from streams.pipeline.checkpoint.layout import Layout
 from streams.pipeline.checkpoint.part import slots_of
 from streams.pipeline.model.learner import LearnerState
@@ -32,7 +32,7 @@ class Rest(msgspec.Struct, array_like=True):
 
     layout: Layout
     epoch_s: int
-    """Length of the model's epochs: another one numbers them anew."""
+    """Length of the model's epochs: under another one the partition begins where it is, with what it has not told."""
     bits: int
     parts: dict[str, int]
     """All blobs of the checkpoint, this one excepted: the sequence number of the checkpoint that wrote each."""
@@ -52,7 +52,7 @@ class Rest(msgspec.Struct, array_like=True):
     names: list[tuple[int, list[tuple[int, Actor]]]]
     """By group, the names of its members by key."""
     met: int
-    """First contacts of the epoch, which lie in blobs of their own."""
+    """First contacts that are not told yet, which lie in blobs of their own."""
 
 
 class Copy(NamedTuple):
@@ -130,7 +130,7 @@ def read(arrays: Mapping[str, NDArray[Any]]) -> Rest:
 def load(rest: Rest, arrays: Mapping[str, NDArray[Any]], met: NDArray[np.uint64], assessor: Assessor) -> None:
     """Put it back into an assessor that has its actors already, and nothing else."""
     keys = assessor.actors.keys()
-    assessor.resume(rest.epoch, rest.tiers)
+    assessor.resume(rest.epoch if rest.epoch_s == assessor.epoch_s else LONG_AGO, rest.tiers)
     assessor.judged, assessor.tiers_cut = rest.judged, rest.tiers_cut
     assessor.bounds.turnover = Turnover(**rest.turnover)
     assessor.release.load(ReleaseState(*rest.release, list(_sources(rest, arrays, keys))))

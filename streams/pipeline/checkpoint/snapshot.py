@@ -86,7 +86,7 @@ def take(assessor: Assessor, *, everything: bool, lent: bool = False) -> Snapsho
     due = _is_due(plan, asleep)
     buckets = parts.with_sleepers(buckets, asleep[due], records[due])
     met = assessor.learner.met
-    names = written.write(plan, _chunks(recent), assessor.epoch, met)
+    names = written.write(plan, _chunks(recent), assessor.learner.epochs.first(assessor.epoch), met)
     layout = layout_of(actors)
     rest = rests.copy(assessor, layout, keys, met)
     return Snapshot(plan, tuple(names), (*written.parts, rests.NAME), assessor.partition, layout, buckets, recent, rest)
@@ -119,8 +119,6 @@ def restore(assessor: Assessor, blobs: Mapping[str, bytes]) -> None:
         raise CheckpointError(rests.NAME, unlike)
     if header.partition != assessor.partition:
         raise CheckpointError(rests.NAME, f"is of partition {header.partition}, not {assessor.partition}")
-    if rest.epoch_s != assessor.epoch_s:
-        raise CheckpointError(rests.NAME, f"has epochs of {rest.epoch_s} s, not {assessor.epoch_s}")
     found = {name: _fitting(name, sequence, header, blobs) for name, sequence in rest.parts.items()}
     newest_first = sorted((name for name in found if not is_met(name)), key=lambda name: -rest.parts[name])
     sleeper = assessor.bounds.sleepers.record

@@ -25,7 +25,7 @@ PAIRS_AN_ACTOR: Final = 8
 """Members within groups that weigh as much as one actor, about."""
 SLEEPERS_AN_ACTOR: Final = 16
 MET: Final = 131_072
-"""First contacts of the epoch in one blob: 1 MB."""
+"""First contacts in one blob: 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Written:
     bits: int = BITS_LEAST
     epoch: int = 0
     met: int = 0
-    """First contacts of `epoch` that stand in blobs."""
+    """First contacts that stand in blobs, of those that are told together with those of `epoch`."""
     parts: dict[str, int] = field(default_factory=dict)
     """By name of a blob, the sequence number of the checkpoint that wrote it."""
 
@@ -73,8 +73,8 @@ class Written:
     def write(self, plan: Plan, recent: int, epoch: int, met: int) -> list[str]:
         """Note that ``plan`` is carried out; names of all blobs that it writes.
 
-        Recent actors fill ``recent`` blobs; ``met`` first contacts stand in ``epoch`` so far, of which only those that
-        have come since the last checkpoint are written.
+        Recent actors fill ``recent`` blobs; ``met`` first contacts are not told yet, the first of them of ``epoch``, of
+        which only those that have come since the last checkpoint are written.
         """
         known = 0 if plan.whole or epoch != self.epoch else self.met
         names = [bucket_name(one) for one in plan.buckets]
@@ -97,7 +97,7 @@ def bucket_name(bucket: int) -> str:
 
 
 def met_spans(met: int) -> list[tuple[str, slice]]:
-    """Names of the blobs of an epoch's ``met`` first contacts, and which of them stand in each."""
+    """Names of the blobs of ``met`` first contacts, and which of them stand in each."""
     return [(f"met/{lo // MET:04}", slice(lo, min(lo + MET, met))) for lo in range(0, met, MET)]
 
 

@@ -1,4 +1,4 @@
-"""Gathers, for one partition, what an epoch teaches."""
+"""Gathers, for one partition, what epochs teach: suspects told with each, all else with the last one of `Epochs`."""
 
 from typing import Final, NamedTuple
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from detectors.core.popularity import BINS
 from schemas.model import PART_PROFILES, PART_SUSPECTS, VERSION, Lesson, ModelDelta
+from streams.pipeline.model.epochs import Epochs
 
 SUSPECTS_MAX: Final = 100_000
 """Suspects of one partition in one epoch; of more those of the lowest keys, whatever the order they came in."""
@@ -22,10 +23,11 @@ class LearnerState(NamedTuple):
 
 
 class Learner:
-    """First contacts of the epoch so far."""
+    """What has not been told yet."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, epochs: Epochs) -> None:
         self._partition = partition
+        self.epochs: Final = epochs
         self._met: list[NDArray[np.uint64]] = []
         self._honest = np.zeros(BINS, np.uint64)
         self._tables: dict[str, NDArray[np.int64]] = {}
@@ -51,7 +53,7 @@ class Learner:
 
     @property
     def met(self) -> int:
-        """First contacts of the epoch so far."""
+        """First contacts that have not been told yet."""
         return sum(one.size for one in self._met)
 
     def state(self) -> LearnerState:
@@ -64,15 +66,33 @@ class Learner:
         self._met, self._tables = list(state.met), dict(state.tables)
         self._honest, self._suspects = state.honest, state.suspects
 
+    def leave(self, epoch: int, begun: int) -> list[ModelDelta]:
+        """What is due when ``epoch`` is over and ``begun`` begins, with nothing in between."""
+        last = self.epochs.last(epoch)
+        out = self.finish(epoch) if last == epoch else self.tell(epoch)
+        if epoch < last < begun:
+            out += self.finish(last)
+        if out[-1].epoch < begun - 1:
+            out += self.tell(begun - 1)
+        return out
+
+    def tell(self, epoch: int) -> list[ModelDelta]:
+        """The delta of an epoch with its suspects, in parts, and that all up to it is over; lessons are kept."""
+        return self._parts(epoch, np.zeros(0, np.uint64), np.zeros(0, np.int64), b"", [])
+
     def finish(self, epoch: int) -> list[ModelDelta]:
-        """The delta of the epoch, in parts; the next one begins empty."""
+        """The delta of an epoch with all that has not been told, in parts; the next one begins empty."""
         met = np.concatenate(self._met) if self._met else np.zeros(0, np.uint64)
         profiles, counts = np.unique(met, return_counts=True)
         honest = self._honest.astype("<u8").tobytes()
         lessons = [_lesson(table, self._tables[table]) for table in sorted(self._tables)]
-        suspects = self._suspects.astype("<u8")
         self._met, self._honest, self._tables = [], np.zeros(BINS, np.uint64), {}
-        self._suspects = np.zeros(0, np.uint64)
+        return self._parts(epoch, profiles, counts, honest, lessons)
+
+    def _parts(
+        self, epoch: int, profiles: NDArray[np.uint64], counts: NDArray[np.int64], honest: bytes, lessons: list[Lesson]
+    ) -> list[ModelDelta]:
+        suspects, self._suspects = self._suspects.astype("<u8"), np.zeros(0, np.uint64)
         parts = max(1, -(-profiles.size // PART_PROFILES), -(-suspects.size // PART_SUSPECTS))
         return [
             ModelDelta(
@@ -86,6 +106,7 @@ class Learner:
                 honest if part == 0 else b"",
                 lessons if part == 0 else [],
                 suspects[part * PART_SUSPECTS : (part + 1) * PART_SUSPECTS].tobytes(),
+                self.epochs.epoch_s,
             )
             for part in range(parts)
         ]

@@ -3,8 +3,12 @@
 The model that serves epoch e knows the epochs up to e - 2, so there is a whole epoch of time to send and merge what
 was learned. It is complete when every partition is done with epoch e - 2. Deltas are folded in order of their epochs
 and counts are whole numbers, so the model depends neither on the number of partitions nor on the order of arrival.
+
+An epoch that told suspects and no lessons makes a model only where others are suspect now, and that shares all else
+with the one before.
 """
 
+import dataclasses
 import math
 from bisect import bisect_right
 from collections import deque
@@ -18,7 +22,8 @@ from numpy.typing import NDArray
 from detectors.core.model import Model, empty
 from detectors.core.popularity import BINS, Popularity, build
 from schemas.errors import ModelError
-from schemas.model import VERSION, Lesson, ModelDelta
+from schemas.model import READABLE, VERSION, Lesson, ModelDelta
+from streams.pipeline.model.epochs import Epochs
 from streams.settings import ModelSettings
 
 LAG: Final = 2
@@ -40,6 +45,7 @@ class Models:
     def __init__(self, settings: ModelSettings, partitions: int) -> None:
         """Expect deltas of ``partitions`` partitions."""
         self._settings = settings
+        self._lengths = Epochs.of(settings)
         self.partitions: Final = partitions
         self._held = -_NEVER
         """No model of this epoch or a later one is forgotten."""
@@ -48,10 +54,10 @@ class Models:
     def begin_anew(self) -> None:
         """Forget everything: all deltas are to come once more."""
         self._done: dict[int, int] = {}
-        self._taken: set[tuple[int, int]] = set()
-        """Epoch and partition of those of which all parts are here, while the epoch is not merged."""
+        self._taken: set[tuple[int, int, int]] = set()
+        """Epoch, end and partition of those of which all parts are here, while the epoch is not merged."""
         self._merged_upto = _NEVER
-        self._parts: dict[tuple[int, int], dict[int, ModelDelta]] = {}
+        self._parts: dict[tuple[int, int, int], dict[int, ModelDelta]] = {}
         self._waiting: dict[int, list[ModelDelta]] = {}
         self._profiles, self._counts = np.zeros(0, np.uint64), np.zeros(0, np.float32)
         self._honest = np.zeros(BINS)
@@ -62,6 +68,7 @@ class Models:
         self._principals: deque[tuple[int, int]] = deque()
         self._suspects: deque[tuple[int, NDArray[np.uint64]]] = deque()
         self._folded = _NEVER
+        self._ripe = False
         self._first = -_NEVER
         self._epochs, self._models = [_NEVER], [empty()]
         self._needed_from = _NEVER
@@ -77,18 +84,20 @@ class Models:
         Raises:
             ModelError: another version has written it.
         """
-        if delta.version != VERSION:
+        if delta.version not in READABLE:
             raise ModelError(f"delta {delta.key} of the model has version {delta.version}, this is version {VERSION}")
-        mark = delta.epoch, delta.partition
-        if delta.epoch <= self._merged_upto or mark in self._taken:
+        # Epochs of another length are merged with the own one in which they end, and over with the last that is whole.
+        epoch, over = -(-delta.end_s // self._settings.epoch_s) - 1, delta.end_s // self._settings.epoch_s - 1
+        mark = epoch, delta.end_s, delta.partition
+        if epoch <= self._merged_upto or mark in self._taken:
             return
         parts = self._parts.setdefault(mark, {})
         parts[delta.part] = delta
         if len(parts) == delta.parts:
             del self._parts[mark]
             self._taken.add(mark)
-            self._done[delta.partition] = max(self._done.get(delta.partition, _NEVER), delta.epoch)
-            self._waiting.setdefault(delta.epoch, []).extend(
+            self._done[delta.partition] = max(self._done.get(delta.partition, _NEVER), over)
+            self._waiting.setdefault(epoch, []).extend(
                 part for part in parts.values() if part.profiles or part.lessons or part.suspects
             )
 
@@ -162,6 +171,10 @@ class Models:
     def _fold(self, epoch: int, deltas: list[ModelDelta]) -> None:
         if not deltas:
             return
+        self._suspect(epoch, [delta.suspects for delta in deltas])
+        if not any(delta.honest for delta in deltas):
+            self._fold_suspects(epoch)
+            return
         new = np.concatenate([np.frombuffer(d.profiles, "<u8") for d in deltas])
         times = np.concatenate([np.frombuffer(d.counts, "<u4") for d in deltas])
         honest = np.sum([np.frombuffer(d.honest, "<u8") for d in deltas if d.honest], axis=0)
@@ -171,18 +184,25 @@ class Models:
             fade = math.pow(0.5, elapsed_s / self._settings.popularity_half_life_s)
             self._counts *= np.float32(fade)
         self._learn(epoch, fade, [lesson for delta in deltas for lesson in delta.lessons])
-        self._suspect(epoch, [delta.suspects for delta in deltas])
         self._profiles, self._counts = self._merged(new, times)
         self._honest = self._honest * math.pow(0.5, float(honest.sum()) / self._settings.taste_half_life) + honest
         self._folded = epoch
-        self._first = min(self._first, epoch)
-        ripe = (epoch + 1 - self._first) * self._settings.epoch_s >= self._settings.learning_s
-        honest = self._honest if ripe else np.zeros(BINS)
+        self._first = min(self._first, self._lengths.first(epoch))
+        self._ripe = (epoch + 1 - self._first) * self._settings.epoch_s >= self._settings.learning_s
+        honest = self._honest if self._ripe else np.zeros(BINS)
         self._epochs.append(epoch)
         popularity = build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members)
-        self._models.append(self._model(popularity, ripe))
+        self._models.append(self._model(popularity))
         # Who starts folds two months in a row: nobody goes back farther than the log of sightings reaches.
         self.forget(min(epoch - KEPT_S // self._settings.epoch_s, self._held))
+
+    def _fold_suspects(self, epoch: int) -> None:
+        """A model that differs from the last one by its suspects alone, if it does and they count already."""
+        last, suspects = self._models[-1], self._suspected()
+        if self._ripe and not np.array_equal(last.suspects, suspects):
+            popularity = dataclasses.replace(last.popularity, label=self._label(epoch))
+            self._epochs.append(epoch)
+            self._models.append(dataclasses.replace(last, popularity=popularity, suspects=suspects))
 
     def _learn(self, epoch: int, fade: float, lessons: Sequence[Lesson]) -> None:
         """Let the tables fade, and add what one epoch counted."""
@@ -214,14 +234,17 @@ class Models:
             self._peaks[name] = self._peaks.get(name, np.zeros(counts.size)) + counts
         self._today = {}
 
-    def _model(self, popularity: Popularity, ripe: bool) -> Model:
-        if not ripe:
+    def _suspected(self) -> NDArray[np.uint64]:
+        return np.unique(np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in self._suspects)]))
+
+    def _model(self, popularity: Popularity) -> Model:
+        if not self._ripe:
             return Model(popularity)
         tables, peaks = (
             {name: np.maximum(counts, 0.0) for name, counts in held.items()} for held in (self._lessons, self._peaks)
         )
-        suspects = np.unique(np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in self._suspects)]))
-        return Model(popularity, tables, peaks, float(sum(count for _, count in self._principals)), suspects)
+        principals = float(sum(count for _, count in self._principals))
+        return Model(popularity, tables, peaks, principals, self._suspected())
 
     def _merged(
         self, new: NDArray[np.uint64], times: NDArray[np.uint32]

@@ -81,7 +81,7 @@ def summarise(
     model, own = models.serve(models.complete + LAG), settings.model
     first, last = models.learned
     learned_s = 0 if first is None or last is None else (last + 1 - first) * own.epoch_s
-    left_s = max(own.learning_s - learned_s, 0 if first is not None else own.epoch_s)
+    left_s = max(own.learning_s - learned_s, 0 if first is not None else own.lessons_s)
     members = float(own.members) if own.members else members_estimate(models.popularity_counts)
     populations = [_population(name, model, settings.fusion) for name in sorted({*model.peaks, ADDRESSES, EVERYBODY})]
     return Summary(

@@ -276,7 +276,7 @@ class Decider:
         """A moment under this decider's config."""
         return Moment(event_us, decided_us, watermark_us, complete, self._config, model)
 
-    def begin_epoch(self, actors: Actors, now_us: int) -> None:
+    def count_active(self, actors: Actors, now_us: int) -> None:
         """Count who is active, when everything before ``now_us`` is judged and nothing after it."""
         c, n = actors.columns, len(actors)
         recent = c["last_seen_s"][:n] >= now_us // US - DAY_S

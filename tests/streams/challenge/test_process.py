@@ -13,6 +13,7 @@ from streams.challenge.process import Asked, Challenge
 from streams.challenge.reading import Reading
 from streams.config import parse
 from streams.pipeline.batch import Batch
+from streams.pipeline.model.epochs import Epochs
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.observe.observer import Observer
 from tests.requests import START_S, request_of
@@ -45,7 +46,7 @@ async def since_of(out: Path, first: int, since_us: int | None, message: bytes) 
     try:
         number = TopicPartition(topic.ACTIVITY.name, 0)
         challenge._activity.firsts = {number: first}
-        for delta in Learner(0).finish(int(START_S) // SETTINGS.model.epoch_s):
+        for delta in Learner(0, Epochs.of(SETTINGS.model)).finish(int(START_S) // SETTINGS.model.epoch_s):
             challenge.judging.learn(delta)
         await challenge._judge(0, [message])
         await challenge._note_progress()

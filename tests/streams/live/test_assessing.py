@@ -208,7 +208,7 @@ def test_empty_batch(stage: Stage) -> None:
 
 def test_deltas_are_never_silent(stage: Stage) -> None:
     """What was learned is sent even while rebuilding, unless it is known: a crash may have come between."""
-    known, lost = (ModelDelta(VERSION, epoch, 0, 0, 1, b"", b"", b"") for epoch in (4, 5))
+    known, lost = (ModelDelta(VERSION, epoch, 0, 0, 1, b"", b"", b"", epoch_s=600) for epoch in (4, 5))
     stage.models.add(known)
     stage.take(0, 1)
     stage.made[0].deltas = [known, lost]
@@ -380,11 +380,11 @@ def test_a_message_that_is_none(stage: Stage) -> None:
 
 def test_models_of_long_ago_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those before the oldest partition's epoch, less a few; none while one rebuilds, or without checkpoints."""
-    for interval_s, silent_below, expected in ((15, 0, [4]), (15, 99, []), (0, 0, [])):
+    for interval_s, silent_below, expected in ((15, 0, [64]), (15, 99, []), (0, 0, [])):
         made = staged(monkeypatch, Settings(checkpoint=CheckpointSettings(interval_s)))
         asked: list[int] = []
         monkeypatch.setattr(made.models, "forget", asked.append)
-        for number, epoch in ((0, 10), (1, 12)):
+        for number, epoch in ((0, 100), (1, 102)):
             made.assessing._owned[number] = Owned(cast(Assessor, Scripted(epoch=epoch)), 1, silent_below)
         made.assessing._judge(made.assessing._owned[1], [], [], silent=False)
         assert asked == expected

@@ -32,7 +32,7 @@ def test_old_models_are_dropped() -> None:
     values = [request_of(START_S + hour * 3_600, f"p{hour}", account=f"u{hour}") for hour in range(60)]
     days.run_whole(flow, values, step=7)
     assert len(flow.models._models) <= 4
-    assert flow.models.serve(flow.assessors[0].epoch).label == "2027-01-17T17"
+    assert flow.models.serve(flow.assessors[0].epoch).label == "2027-01-17T17:50:00"
 
 
 def test_idle_lets_everything_go() -> None:

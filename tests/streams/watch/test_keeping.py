@@ -25,7 +25,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Kept]]:
     def again() -> Kept:
         for each in held:
             each.close()
-        held.append(Kept(tmp_path, DAY_S))
+        held.append(Kept(tmp_path))
         return held[-1]
 
     yield again
@@ -35,16 +35,16 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Kept]]:
 
 def delta(epoch: int) -> ModelDelta:
     """An empty one."""
-    return ModelDelta(VERSION, epoch, 0, 0, 1, b"", b"", b"")
+    return ModelDelta(VERSION, epoch, 0, 0, 1, b"", b"", b"", epoch_s=DAY_S)
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     """Two that write the same state would spoil it; the second says so and does nothing."""
-    first = Kept(tmp_path, DAY_S)
+    first = Kept(tmp_path)
     with pytest.raises(UsageError, match="another weir watch keeps its state there"):
-        Kept(tmp_path, DAY_S)
+        Kept(tmp_path)
     first.close()
-    Kept(tmp_path, DAY_S).close()
+    Kept(tmp_path).close()
 
 
 def test_a_checkpoint_comes_back_whole(opened: Callable[[], Kept], tmp_path: Path) -> None:
@@ -125,6 +125,14 @@ def test_what_was_learned_comes_back_in_order(opened: Callable[[], Kept], tmp_pa
     assert [one.epoch for one in kept.deltas()] == [40, 99, 100]
     assert [one.epoch for one in kept.deltas()] == [40, 99, 100]
     assert len(list((tmp_path / "model").iterdir())) == 3
+
+
+def test_what_another_version_learned_stays(opened: Callable[[], Kept]) -> None:
+    """Epochs of an hour, of which version 2 says nothing, in the order of time among shorter ones."""
+    kept = opened()
+    for version, epoch, epoch_s in ((VERSION, 3_000_000, 600), (2, 500_000, 3_600), (VERSION, 2_999_999, 600)):
+        kept.learn(msgspec.structs.replace(delta(epoch), version=version, epoch_s=epoch_s))
+    assert [one.epoch for one in kept.deltas()] == [2_999_999, 3_000_000, 500_000]
 
 
 def test_a_damaged_epoch_names_its_file(opened: Callable[[], Kept], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_new_file_counts_without_a_restart(tmp_path: Path, monkeypatch: pytest
     file.write_bytes(mmdb({"203.0.113.0/24": {"asn": "AS64500"}}))
     text = f"[input]\nidle_after_ms = 1\nallowed_lateness_ms = 0\n[enrich]\nasn_file = {json.dumps(str(file))}\n"
     settings = config.parse(text)
-    kept = Kept(tmp_path / "state", settings.model.epoch_s)
+    kept = Kept(tmp_path / "state")
     log.write_bytes(request_of(START_S, "7") + b"\n")
     watching = Watching(settings, kept, sources_of([str(log)], kept, 10_000), lambda: START_S * 1_000_000, 0)
     known = []

@@ -41,7 +41,7 @@ ENFORCED = msgspec.structs.replace(
 
 def begin(state: Path, *logs: Path, settings: Settings = ENFORCED, samples: int = 0) -> Watching:
     """A process that begins, without its loop."""
-    kept = Kept(state, settings.model.epoch_s)
+    kept = Kept(state)
     return Watching(settings, kept, sources_of([str(log) for log in logs], kept, BYTES_MAX), lambda: NOW_US, samples)
 
 
@@ -147,7 +147,7 @@ def test_a_log_that_never_rests_keeps_no_enforcer_waiting(tmp_path: Path) -> Non
 
 def test_a_file_under_two_names_is_refused(log: Path, tmp_path: Path) -> None:
     """Each request would count twice; a log that is not there yet is waited for, under any name."""
-    other, kept = tmp_path / "link.log", Kept(tmp_path / "state", 600)
+    other, kept = tmp_path / "link.log", Kept(tmp_path / "state")
     other.symlink_to(log)
     with pytest.raises(UsageError, match="are the same file"):
         sources_of([str(log), str(other)], kept, BYTES_MAX)

@@ -22,7 +22,10 @@ from tests.requests import START_S, request_of, views
 
 HOUR_S: Final = 3_600
 EPOCH: Final = START_S // HOUR_S
-PLAIN: Final = low("[detectors.profile_rate.account]\nhour = 5\n[detectors.profile_rate.tiers.recruiter]\nhour = 9\n")
+PLAIN: Final = low(
+    "[model]\nepoch_s = 3600\n"
+    "[detectors.profile_rate.account]\nhour = 5\n[detectors.profile_rate.tiers.recruiter]\nhour = 9\n"
+)
 
 
 class Partition:

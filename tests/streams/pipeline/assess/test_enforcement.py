@@ -159,7 +159,7 @@ class TestDenied:
     def test_nothing_is_learned_from_it(self) -> None:
         """What was denied teaches no popularity."""
         values = [*views(START_S, 30, account="u1"), request_of(START_S + 3_700, "x", account="u2")]
-        served = Replayed([*values, request_of(START_S + 8_000, "y", account="u2")])
+        served = Replayed([*values, request_of(START_S + 7_300, "y", account="u2")])
         model = served.flow.models.serve(served.flow.assessors[0].epoch)
         assert np.count_nonzero(model.popularity.table) == 5
 

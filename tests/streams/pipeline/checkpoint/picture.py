@@ -46,7 +46,7 @@ GIVEN: Final = {
     "Release": {"_expected", "_lateness_us"},
     "Decider": {"_answers", "_config", "_cooldown_us", "_denied", "_policy", "overruling"},
     "Brakes": {"_brake_us", "_most", "_part", "_partition", "_partitions", "_share_max"},
-    "Learner": {"_partition"},
+    "Learner": {"_partition", "epochs"},
     "Roster": {"_adding"},
     "Bounds": {"_actors", "_caps", "_decider", "_idle_s", "_members_idle_s", "_memory", "_release", "_roster"},
     "Sleepers": {"record"},

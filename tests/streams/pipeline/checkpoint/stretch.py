@@ -12,6 +12,7 @@ from schemas.mode import Mode
 from schemas.model import ModelDelta
 from streams import config
 from streams.pipeline.assess.assessor import Assessor
+from streams.pipeline.assess.outcome import Outcome
 from streams.pipeline.checkpoint.snapshot import encode, restore, take
 from streams.pipeline.model.models import Models
 from streams.pipeline.observe.observer import idle_progress
@@ -97,23 +98,31 @@ class Run:
         return Assessor(settings, detectors, self.models, revision, partition, self.stretch.sources)
 
     def step(self) -> None:
-        """Take the next messages."""
-        settled = True
-        for partition, message in enumerate(steps(self.stretch)[self.at]):
-            outcome = self.hear(partition, message)
-            settled &= outcome.settled
-            self.under_way.append((self.at + self.stretch.delay, outcome.deltas))
-        self.settled.append(settled)
-        while self.under_way and self.under_way[0][0] <= self.at:
-            for delta in self.under_way.popleft()[1]:
-                self.models.add(delta)
+        """Take the next messages; what waits for a model goes on when one comes."""
+        heard = [self.hear(partition, message) for partition, message in enumerate(steps(self.stretch)[self.at])]
+        self.settled.append(all(outcome.settled for outcome in heard))
+        while self.deliver(heard) and not all(outcome.settled for outcome in heard):
+            heard = [self.go_on(partition) for partition in range(self.stretch.partitions)]
         self.at += 1
 
-    def hear(self, partition: int, message: bytes) -> Any:
+    def deliver(self, heard: Sequence[Outcome]) -> bool:
+        """Send what was learned, and let the models have what has come; whether anything has."""
+        self.under_way += [(self.at + self.stretch.delay, outcome.deltas) for outcome in heard]
+        came = list[ModelDelta]()
+        while self.under_way and self.under_way[0][0] <= self.at:
+            came += self.under_way.popleft()[1]
+        for delta in came:
+            self.models.add(delta)
+        return bool(came)
+
+    def hear(self, partition: int, message: bytes) -> Outcome:
         """Let one partition take a message and note what it says."""
-        assessor = self.assessors[partition]
-        assessor.accept(decode(message))
-        outcome = assessor.advance(lambda: 0)
+        self.assessors[partition].accept(decode(message))
+        return self.go_on(partition)
+
+    def go_on(self, partition: int) -> Outcome:
+        """Let one partition judge what it can and note what it says."""
+        outcome = self.assessors[partition].advance(lambda: 0)
         self.said[partition] += [*outcome.decisions, *outcome.deltas, *outcome.incidents]
         return outcome
 

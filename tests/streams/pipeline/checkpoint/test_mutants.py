@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from schemas.errors import CheckpointError
 from streams.pipeline.actors.contacts import Met
 from streams.pipeline.actors.memory import Copied
 from streams.pipeline.checkpoint.part import Part
@@ -170,7 +171,7 @@ def test_what_waits_and_what_is_learned(spoil: Callable[[Snapshot], Snapshot], f
 
 
 def test_marks_that_are_forgotten() -> None:
-    """Where what changed is not marked, later checkpoints miss it."""
+    """Where what changed is not marked, later checkpoints miss it, or are of no use."""
     for marks in ("actors", "pairs"):
         run, kept = Run(TIGHT), Kept()
         while run.at < 12:
@@ -180,4 +181,9 @@ def test_marks_that_are_forgotten() -> None:
         touched = run.assessors[0].actors.touched
         getattr(touched, marks)[:] = touched.everything = False
         kept.write(run.assessors[0])
-        assert unlike(picture(kept.read(run.fresh(0))), picture(run.assessors[0]))
+        # An actor that is missing may be named by one that is there, and then the checkpoint is refused.
+        try:
+            missed = unlike(picture(kept.read(run.fresh(0))), picture(run.assessors[0]))
+        except CheckpointError:
+            continue
+        assert missed

@@ -94,12 +94,6 @@ def test_another_partition(kept: Kept) -> None:
     assert refusal(kept.blobs, fresh(partition=1)) == "checkpoint, rest: is of partition 0, not 1"
 
 
-def test_other_epochs(kept: Kept) -> None:
-    """Epochs of another length have other numbers."""
-    said = refusal(kept.blobs, fresh(config.parse("[model]\nepoch_s = 1800\n")))
-    assert said == "checkpoint, rest: has epochs of 3600 s, not 1800"
-
-
 def test_mixed(kept: Kept) -> None:
     """A blob of an earlier or a later checkpoint than `rest` says is none of this one's."""
     run, other = Run(PLAIN), Kept()

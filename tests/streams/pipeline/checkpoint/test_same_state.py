@@ -4,13 +4,20 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from schemas.alert import Alert
 from schemas.block import Block
+from schemas.mode import Mode
+from schemas.model import ModelDelta
+from streams import config
+from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.release import Source
 from streams.pipeline.checkpoint import written
 from streams.pipeline.checkpoint.snapshot import encode, take
+from streams.pipeline.model.models import Models
 from streams.pipeline.policy.episode import Episode, EpisodeState
+from streams.pipeline.sightings import decode
 from tests import days
 from tests.streams.pipeline.checkpoint.picture import GIVEN, KEPT, picture, unlike
 from tests.streams.pipeline.checkpoint.stretch import PLAIN, SPREAD, TIGHT, Kept, Run, Stretch, expected, steps
@@ -96,6 +103,37 @@ def test_a_crash() -> None:
     # The models are there already, so some rows need not wait for theirs the second time.
     assert {record.id for record in sent} <= {record.id for record in again}
     assert days.said(run.end()[0]) == days.said(expected(PLAIN)[0])
+
+
+@pytest.mark.parametrize("epoch_s", [300, 3_600])
+def test_under_another_length_of_epochs(epoch_s: int) -> None:
+    """What has not been told yet is told, and no epoch waits for one that nobody tells any more."""
+    run, kept = Run(PLAIN), Kept()
+    while run.at < 12:
+        run.step()
+    kept.write(run.assessors[0], everything=True)
+    settings = replace(days.QUICK, model=replace(days.QUICK.model, epoch_s=epoch_s))
+    models = Models(settings.model, 1)
+    for one in run.said[0]:
+        if isinstance(one, ModelDelta):
+            models.add(one)
+    taught = run.assessors[0].learner.met
+    assessor = Assessor(settings, config.detectors(settings, Mode.ENFORCE), models, "sha256:test", 0, 1)
+    kept.read(assessor)
+    assert taught > 0
+    assert assessor.learner.met == taught
+    told = list[ModelDelta]()
+    for messages in steps(PLAIN)[12:]:
+        assessor.accept(decode(messages[0]))
+        while (outcome := assessor.advance(lambda: 0)).deltas:
+            # As `weir worker` sends them: those that are not there yet.
+            told += [one for one in outcome.deltas if not models.has(one.epoch, 0)]
+            for delta in outcome.deltas:
+                models.add(delta)
+        assert outcome.settled
+    assert {one.epoch_s for one in told} == {epoch_s}
+    assert min(one.end_s for one in told) >= max(one.end_s for one in run.said[0] if isinstance(one, ModelDelta))
+    assert sum(int(np.frombuffer(one.counts, "<u4").sum()) for one in told) > taught
 
 
 def test_the_assessor_goes_on_meanwhile() -> None:

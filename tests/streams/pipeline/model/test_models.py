@@ -15,6 +15,7 @@ from detectors.core.popularity import BINS
 from schemas.errors import ModelError
 from schemas.model import PART_SUSPECTS, VERSION, ModelDelta
 from streams.pipeline.model import learner as learning
+from streams.pipeline.model.epochs import Epochs
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import KEPT_S, LAG, Models
 from streams.settings import ModelSettings
@@ -23,13 +24,14 @@ SETTINGS: Final = ModelSettings(learning_s=0, members=1_000, epoch_s=3_600, popu
 """Nothing is forgotten, so that counts stay whole."""
 E: Final = 500_000
 """Some epoch in 2027."""
+EPOCHS: Final = Epochs.of(SETTINGS)
 
 
 def delta(
     epoch: int, partition: int, profiles: Sequence[int], *, bins: Sequence[int] | None = None
 ) -> list[ModelDelta]:
     """What a partition learned from first contacts, all of them honest."""
-    one = Learner(partition)
+    one = Learner(partition, EPOCHS)
     met = np.array(profiles, np.uint64)
     one.learn(met, np.array(bins or [0] * len(met), np.uint8), np.ones(len(met), np.bool_))
     return one.finish(epoch)
@@ -72,7 +74,7 @@ def same(one: Model, other: Model) -> bool:
 
 def suspects(epoch: int, partition: int, *batches: Sequence[int] | NDArray[Any]) -> list[ModelDelta]:
     """A partition's delta that names suspects and nothing else."""
-    one = Learner(partition)
+    one = Learner(partition, EPOCHS)
     for keys in batches:
         one.suspect(np.array(keys, np.uint64))
     return one.finish(epoch)
@@ -103,7 +105,7 @@ class TestSuspects:
 
     def test_next_epoch_begins_empty(self) -> None:
         """What was told is not told again."""
-        one = Learner(0)
+        one = Learner(0, EPOCHS)
         one.suspect(np.array([3], np.uint64))
         assert [delta.suspects != b"" for delta in [*one.finish(E), *one.finish(E + 1)]] == [True, False]
 
@@ -150,7 +152,8 @@ class TestLag:
         """A model is named for the newest epoch in it that taught anything."""
         found = models(1, [*delta(E, 0, [1]), *delta(E + 9, 0, [])])
         assert found.serve(E + 9).label == found.label == "2027-01-15T08"
-        shorter = models(1, delta(E * 60, 0, [1]), replace(SETTINGS, epoch_s=60))
+        minutes = [replace(one, epoch_s=60) for one in delta(E * 60, 0, [1])]
+        shorter = models(1, minutes, replace(SETTINGS, epoch_s=60))
         assert shorter.serve(E * 60 + 2).label == "2027-01-15T08:00:00"
 
 
@@ -333,7 +336,7 @@ class TestLearning:
 
     def test_only_calm_principals_teach_taste(self) -> None:
         """Whoever something speaks against still makes profiles popular, but teaches no taste."""
-        one = Learner(0)
+        one = Learner(0, EPOCHS)
         one.learn(np.array([1, 2], np.uint64), np.array([0, 4], np.uint8), np.array([True, False]))
         found = models(1, one.finish(E)).serve(E + 2)
         assert counts(found, [1, 2]) == [1, 1]
@@ -341,7 +344,7 @@ class TestLearning:
 
     def test_the_next_epoch_begins_empty(self) -> None:
         """What was sent is not sent again."""
-        one = Learner(0)
+        one = Learner(0, EPOCHS)
         one.learn(np.array([1], np.uint64), np.zeros(1, np.uint8), np.ones(1, np.bool_))
         assert one.finish(E)[0].profiles
         following = one.finish(E + 1)

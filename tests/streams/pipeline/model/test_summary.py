@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from detectors.core.model import ENOUGH, PEAKS
 from streams.config import detectors, parse
+from streams.pipeline.model.epochs import Epochs
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import Models
 from streams.pipeline.model.summary import Summary, summarise
@@ -18,10 +19,12 @@ E: Final = 500_016
 
 def summary(epochs: int, peaks: int = 0, *, learning_s: int = 7_200) -> Summary:
     """Of so many epochs, with so many peaks on the first day."""
-    settings = replace(parse("", environment={}), model=ModelSettings(learning_s=learning_s, members=1_000))
+    settings = replace(
+        parse("", environment={}), model=ModelSettings(epoch_s=3_600, learning_s=learning_s, members=1_000)
+    )
     models = Models(settings.model, 1)
     for epoch in range(E, E + epochs):
-        one = Learner(0)
+        one = Learner(0, Epochs.of(settings.model))
         one.learn(np.arange(1, 9, dtype=np.uint64), np.zeros(8, np.uint8), np.ones(8, np.bool_))
         one.count("principals", 1, np.zeros(50, np.int64))
         if epoch == E:

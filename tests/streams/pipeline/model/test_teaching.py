@@ -9,6 +9,7 @@ from detectors.core.model import PEAK_STEP, PEAKS, Model, certainly, empty
 from schemas.mode import Mode
 from schemas.model import ModelDelta
 from schemas.sighting import Flag
+from streams.pipeline.model.epochs import Epochs
 from streams.pipeline.model.learner import Learner
 from streams.pipeline.model.models import PEAKS_OF, PRINCIPALS, Models
 from streams.pipeline.model.teaching import CALM_SHARE, LESSONS_A_DAY, teach
@@ -22,7 +23,8 @@ DAY_US: Final = 86_400_000_000
 MIDNIGHT_US: Final = START_US // DAY_US * DAY_US
 LIMIT: Final = 20.0
 """Evidence that an alert needs."""
-SETTINGS: Final = Settings(fusion=FusionSettings(limit=LIMIT, block_limit=25, floor=7))
+MODEL: Final = ModelSettings(epoch_s=3_600, learning_s=0, members=1_000)
+SETTINGS: Final = Settings(model=MODEL, fusion=FusionSettings(limit=LIMIT, block_limit=25, floor=7))
 EPOCH: Final = 500_000 // 24 * 24
 """A midnight."""
 OPEN: Final = int(Flag.PRINCIPAL)
@@ -41,7 +43,7 @@ def learned(rows: Rows, *detectors: Scripted, batches: int = 1, hours: int = 0) 
 
 def merged(deltas: list[ModelDelta], hours: int = 0) -> Model:
     """The model of these deltas, and of a contact so many hours later."""
-    models, later = Models(ModelSettings(learning_s=0, members=1_000), 1), Learner(0)
+    models, later = Models(MODEL, 1), Learner(0, Epochs.of(MODEL))
     later.learn(np.array([1], np.uint64), np.zeros(1, np.uint8), np.ones(1, np.bool_))
     for delta in [*deltas, *(later.finish(EPOCH + hours) if hours else [])]:
         models.add(delta)
@@ -118,7 +120,7 @@ class TestSuspects:
     def test_who_adds_to_what_speaks(self, batches: int) -> None:
         """The members at whose rows a detector speaks and says that they add; each once."""
         rows = rows_of([START_US + n for n in range(3)], slots=4, principals=[1, 1, 2], flags=0)
-        one = Learner(0)
+        one = Learner(0, Epochs.of(MODEL))
         for level, adds, suspect in ((0.99, 1.0, False), (1.0, 0.0, False), (1.0, 1.0, True)):
             for part in np.array_split(np.arange(3), batches):
                 group = Scripted("d", [level] * 3, adds=[adds] * 3)
@@ -134,7 +136,7 @@ class TestSuspects:
         rows = rows_of([START_US + n for n in range(3)], slots=4, principals=[1, 1, 2], flags=0)
         group = Scripted("d", [1.0] * 3, adds=[1.0, 2.0, 1.0])
         staged = Staged((group, Mode.SHADOW), settings=SETTINGS, model=KNOWING)
-        evaluation, one = staged.evaluate(rows), Learner(0)
+        evaluation, one = staged.evaluate(rows), Learner(0, Epochs.of(MODEL))
         teach(one, rows, evaluation.case, staged.assessor.actors.principals, ("",), learned=True)
         keys = np.unique(rows.principal)
         marks = certainly(rows.principal[1:2])
