@@ -329,6 +329,7 @@ class Actors:
         _renumber_sessions(own["last_session"], own["last_session_s"], self.principals.count, renumbered)
         self._index.keep(renumbered)
         self.all.keep(slots)
+        self.touched.reserve(self.capacity, 0)  # there may be room for more now than there ever was
         self._places = grown(places, self.capacity)
         self.contacts.keep(slots, self.capacity)
         self.members.keep(slots, self.capacity)

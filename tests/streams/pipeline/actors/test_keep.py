@@ -108,3 +108,24 @@ def test_sessions_are_named_by_their_new_slots() -> None:
     own = actors.principals.columns
     assert own["last_session"][0].tolist() == [2, 3, 0, 0]
     assert own["last_session_s"][0].tolist() == [20, 10, 0, 0]
+
+
+def test_who_comes_afterwards_is_marked() -> None:
+    """There may be room for more than there ever was; a mark beyond the marks would be lost, or written elsewhere."""
+    count = 320
+    actors = actors_of([Scope.IP] * count)
+    actors.touched.take(count, 0)
+    actors.keep(np.arange(count) > 0)
+    actors.touched.take(len(actors), 0)
+    before, room = len(actors), actors.capacity
+    assert room > count
+    actors.slots(
+        np.arange(1 << 40, (1 << 40) + room - before, dtype=np.uint64),
+        np.full(room - before, int(Scope.IP), np.uint8),
+        np.zeros(room - before, np.uint8),
+        np.arange(1, room - before + 1, dtype=np.uint32),
+    )
+    assert (len(actors), actors.capacity) == (room, room)
+    marked = actors.touched.take(len(actors), 0)
+    assert marked is not None
+    assert marked[0].tolist() == list(range(before, room))
