@@ -87,6 +87,8 @@ class Columns:
     """On principals' rows: when the account was made, seconds since 1970; 0 where unknown."""
     agent: NDArray[np.uint16]
     """On principals' rows: class of the user agent, below `AGENTS`; programs that call themselves alike share one."""
+    session: NDArray[np.uint16]
+    """On accounts' rows: tag of the session that asked, 0 where none is known; two sessions share one by chance."""
     principal: NDArray[np.uint64]
     """Key of the request's principal, on every row."""
     together: NDArray[np.uint32]

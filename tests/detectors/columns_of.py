@@ -34,6 +34,7 @@ _DTYPES: Final = {
     "country": np.uint16,
     "created_s": np.uint32,
     "agent": np.uint16,
+    "session": np.uint16,
     "principal": np.uint64,
 }
 _DEFAULTS: Final[dict[str, int]] = {

@@ -6,12 +6,13 @@ from typing import Any, Final, cast
 import numpy as np
 import pytest
 
+from detectors.core.columns import US
 from detectors.core.contract import Detector, DetectorConfig, Evidence
-from detectors.core.model import empty
+from detectors.core.model import Model, empty
 from detectors.credential_spread import Config, CredentialSpread
 from schemas.actor import Scope
 from schemas.sighting import Kind
-from tests.detectors.columns_of import Judge, columns_of
+from tests.detectors.columns_of import START_S, Judge, columns_of
 
 Place = tuple[int, int, int]
 HOME, CARRIER, OFFICE, ABROAD = (1, 10, 1), (2, 20, 1), (3, 30, 1), (4, 40, 2)
@@ -19,6 +20,7 @@ HOP: Final = float(np.log(0.5 / 0.03))
 FAR: Final = float(np.log(0.5 / 0.01))
 HOP_NEW: Final = float(np.log(0.5 / 0.005))
 FAR_NEW: Final = float(np.log(0.5 / 0.002))
+THIRD: Final = float(np.log(0.5 / 0.25))
 
 
 def judge_of(config: Config | None = None) -> Judge:
@@ -123,6 +125,95 @@ class TestHops:
         assert not found.may_block.any()
 
 
+def settled(third: float = 0.0, seen: float = 2_000.0) -> Model:
+    """A model that saw so many requests in each network, and so many of a session's third."""
+    table = np.tile([seen, 0.0, third], 256)
+    return replace(empty(), lessons={"credential_spread.changes": table})
+
+
+def of_sessions(places: list[Place], sessions: list[int], model: Model, at_s: list[float] | None = None) -> Evidence:
+    """Evidence at requests at once, unless moments are given, by these sessions of one account."""
+    address, asn, country = zip(*places, strict=True)
+    at_s = [0.0] * len(places) if at_s is None else at_s
+    columns = columns_of(at_s, address=list(address), asn=list(asn), country=list(country), session=sessions)
+    return judge_of().judge(columns, model)
+
+
+def gained(found: Evidence) -> float:
+    """What the last request added across networks."""
+    across = found.numbers["across"]
+    return float(across[-1] - across[-2])
+
+
+class TestSessions:
+    """What one session in three networks is worth."""
+
+    @pytest.mark.parametrize(
+        ("sessions", "worth"),
+        [([7, 7, 7, 7], HOP_NEW), ([7, 7, 9, 7], THIRD), ([0, 0, 0, 0], THIRD), ([7, 7, 14, 7], THIRD)],
+    )
+    def test_a_return(self, sessions: list[int], worth: float) -> None:
+        """Back to a third network: a hop of one session; of two devices, even of the same mark, a third place."""
+        found = of_sessions([HOME, CARRIER, OFFICE, HOME], sessions, settled())
+        assert gained(found) == pytest.approx(worth, rel=1e-6)
+
+    def test_an_arrival(self) -> None:
+        """A third network of a session for the first time is such a hop as well."""
+        assert gained(of_sessions([HOME, CARRIER, OFFICE], [7] * 3, settled())) == pytest.approx(HOP_NEW, rel=1e-6)
+        assert gained(of_sessions([HOME, CARRIER, OFFICE], [7, 9, 9], settled())) == pytest.approx(HOP, rel=1e-6)
+
+    def test_two_networks_by_turns(self) -> None:
+        """Between the two networks used last a session may go to and fro, whatever came before."""
+        found = of_sessions([OFFICE, *[HOME, CARRIER] * 50], [7] * 101, settled())
+        assert found.level.max() < 1
+        assert gained(found) <= 0
+
+    @pytest.mark.parametrize(("later_s", "counts"), [(150.0, True), (151.0, False)])
+    def test_five_minutes(self, later_s: float, counts: bool) -> None:
+        """All three within five minutes; of two sessions it would be the third place of an account."""
+        at_s = [0.0, later_s, later_s * 2]
+        one = of_sessions([OFFICE, CARRIER, ABROAD], [7, 7, 7], settled(), at_s)
+        two = of_sessions([OFFICE, CARRIER, ABROAD], [7, 9, 9], settled(), at_s)
+        assert (gained(one) > gained(two) + 0.1) == counts
+
+    @pytest.mark.parametrize(
+        ("third", "seen", "worth"),
+        [(2.0, 2_000.0, HOP_NEW), (3.0, 2_000.0, THIRD), (0.0, 999.0, THIRD), (0.0, 1_000.0, HOP_NEW)],
+    )
+    def test_networks_of_a_relay(self, third: float, seen: float, worth: float) -> None:
+        """Not in networks that are not known well enough, nor where honest sessions do so."""
+        found = of_sessions([HOME, CARRIER, OFFICE, HOME], [7] * 4, settled(third, seen))
+        assert gained(found) == pytest.approx(worth, rel=1e-6)
+
+    def test_unknown_networks(self) -> None:
+        """An address of unknown network is no network: carriers have many."""
+        places = [(1, 0, 1), (2, 0, 1), (3, 0, 1), (1, 0, 1)]
+        assert gained(of_sessions(places, [7] * 4, settled())) == pytest.approx(THIRD, rel=1e-6)
+
+    def test_what_is_taught(self) -> None:
+        """A session's third network is a lesson of its own, whether it is settled or not; two devices teach none."""
+        for model in (settled(), empty()):
+            lessons = of_sessions([HOME, CARRIER, OFFICE, HOME], [7] * 4, model).lessons["changes"]
+            assert (lessons[2:] % 3).tolist() == [2, 2]
+        assert (of_sessions([HOME, CARRIER, OFFICE, HOME], [7, 7, 9, 7], settled()).lessons["changes"] < 0).sum() == 4
+
+    def test_a_thief_beside_the_owner(self) -> None:
+        """Four addresses by turns, the owner's two devices between them: ground for a block by the seventh request."""
+        rows = networks(4, 12)
+        places = [place for at, one in enumerate(rows) for place in ([one, HOME] if at % 3 == 2 else [one])]
+        sessions = [session for at in range(12) for session in ([7, 8 + at % 2] if at % 3 == 2 else [7])]
+        found = of_sessions([(a + 4, n + 40, c) for a, n, c in places], sessions, settled())
+        thief = np.flatnonzero(np.array(sessions) == 7)
+        assert found.level[thief[6]] >= 1.2
+        assert found.may_block[thief[6]]
+
+    def test_a_long_rise(self) -> None:
+        """Its start is told to sixteen seconds, and is never in the future."""
+        found = of_sessions(networks(4, 40), [7] * 40, settled(), [100.0 + 10 * n for n in range(40)])
+        begun_s = (found.since_us - (START_S + 110) * US)[found.level < 1][-1] / US
+        assert -16 <= begun_s <= 0
+
+
 class TestLimits:
     """Plain limits within five minutes."""
 
@@ -153,7 +244,7 @@ class TestLimits:
         """Addresses of a network that changes them for everybody are not counted."""
         rows = [(n + 1, 20, 1) for n in range(40)]
         first = judged(rows)
-        table = np.bincount(first.lessons["changes"][1:], minlength=512).astype(np.float64) * 10
+        table = np.bincount(first.lessons["changes"][1:], minlength=768).astype(np.float64) * 10
         model = replace(empty(), lessons={"credential_spread.changes": table})
         address = [place[0] for place in rows]
         columns = columns_of([10.0 * n for n in range(40)], address=address, asn=20, country=1)

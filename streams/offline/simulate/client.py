@@ -1,6 +1,7 @@
 """Programs that make requests: the browsers people share, and the libraries of scrapers that nobody else has."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ FIREFOX_WINDOWS: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0)"
 FIREFOX_LINUX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)"
 ANDROID: Final = "Mozilla/5.0 (Linux; Android 10; K)"
 IPHONE: Final = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X)"
+_VERSION: Final = re.compile(r"(Chrome|Version|Firefox|Platform)/(\d+)")
 CHROME: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
 SAFARI: Final = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1"
 CHROME_JA4: Final = "t13d1516h2_8daaf6152771_d8a2da3f94cd"
@@ -61,6 +63,9 @@ CLIENTS: Final = DESKTOPS + PHONES
 PREFETCHES: Final = np.array([client.prefetches for client in CLIENTS])
 """By client number."""
 
+BROWSES_BY_SAFARI: Final = np.array([SAFARI in client.user_agent for client in CLIENTS])
+"""By client number; beneath it a relay may run."""
+
 MONITOR: Final = Client("t13d1311h1_f57a46bbacb6_ab7e3b40a677", "uptime-probe/3.2")
 COLLECTOR: Final = Client("t13d1714h2_5b57614c22b0_e54631d3f9b1", "partner-sync/2.4 (Java/21)")
 SEARCH_BOT: Final = Client(
@@ -73,6 +78,12 @@ GO_HTTP: Final = Client("t13d1909h2_9dc949149365_97f8aa674fd9", f"{WINDOWS} {CHR
 CURL: Final = Client("t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", f"{MAC} {CHROME} Safari/537.36")
 HEADLESS: Final = DESKTOPS[0]
 """A browser without a screen: cannot be told from the commonest one by its hello or name."""
+
+
+def updated(client: Client) -> Client:
+    """The program's next version: it calls itself otherwise, and has the same TLS hello."""
+    newer = _VERSION.sub(lambda found: f"{found[1]}/{int(found[2]) + 1}", client.user_agent, count=1)
+    return replace(client, user_agent=newer)
 
 
 def draw_devices(rng: np.random.Generator, count: int) -> NDArray[np.int64]:

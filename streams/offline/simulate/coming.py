@@ -56,6 +56,34 @@ class Views:
         visit = self.visit[order]
         return order, np.concatenate((np.zeros(min(1, len(visit)), np.bool_), visit[1:] == visit[:-1]))
 
+    def turned(self, switches: Bools) -> Bools:
+        """Which views come after an odd number of switches within their visit.
+
+        ``. . | x x x | .``: a switch turns all views of its visit that follow, its own among them.
+
+        Args:
+            switches: In the order of `by_visit`; of a visit's first view it does not count.
+        """
+        order, goes_on = self.by_visit()
+        passed = np.cumsum(switches & goes_on)
+        first = np.maximum.accumulate(np.where(goes_on, 0, np.arange(len(self))))
+        out = np.empty(len(self), np.bool_)
+        out[order] = (passed - passed[first]) % 2 == 1
+        return out
+
+    def kept(self, values: Ints, again: Bools) -> Ints:
+        """For each view what was drawn last within its visit.
+
+        Args:
+            values: What is drawn, in the order of `by_visit`.
+            again: Before which views, in that order, it is drawn anew; it is before a visit's first.
+        """
+        order, goes_on = self.by_visit()
+        drawn = np.maximum.accumulate(np.where(again | ~goes_on, np.arange(len(self)), 0))
+        out = np.empty(len(self), np.int64)
+        out[order] = values[drawn]
+        return out
+
 
 def draw_visits(rng: np.random.Generator, world: World, crowd: Crowd) -> Visits:
     """All visits of a crowd."""

@@ -4,7 +4,7 @@ IPv4 addresses are out of 240.0.0.0/4 and IPv6 ones out of 2001:db8::/32, which 
 numbers are private ones: a block list out of a simulation cannot hurt anybody.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -62,6 +62,13 @@ SCRAPER_HOSTING: Final = HOSTING + 1
 MONITORING: Final = HOSTING + 2
 PARTNER: Final = HOSTING + 3
 CRAWLER: Final = HOSTING + 4
+GUESTS: Final = 210
+"""First of `GUESTS_PER_COUNTRY` providers a country: hotels, trains, cafés, friends."""
+GUESTS_PER_COUNTRY: Final = 4
+RELAY: Final = 240
+RELAY_OPERATORS: Final = 3
+RELAY_EXITS: Final = 40
+"""Exits of each operator in each country."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,13 @@ class Internet:
         """Addresses at a hosting provider for the scraper kind with this number, all in one net."""
         return [_v4(SCRAPER_HOSTING, slot, host, 3) for host in range(1, count + 1)]
 
+    def carried(self, place: Ints) -> NDArray[np.bool_]:
+        """Which places are carriers' addresses."""
+        begin, number = self.carriers.T
+        within = (place[:, None] >= begin) & (place[:, None] < begin + number)
+        carried: NDArray[np.bool_] = np.any(within, axis=1)
+        return carried
+
     def utc_ms(self, person: Ints) -> Ints:
         """How far local time is ahead of UTC, in ms."""
         return np.array([entry.utc_h * 3_600_000 for entry in COUNTRIES])[self.country[person]]
@@ -166,6 +180,27 @@ class Internet:
         net, host = divmod(number, PROXY_HOSTS)
         isp = int(np.searchsorted(np.cumsum(self.nets), net, side="right"))
         return _v4(isp, net - int(self.nets[:isp].sum()), HOME_HOSTS + 1 + host, ISPS[isp][0])
+
+
+def guest(rng: np.random.Generator, country: int) -> Address:
+    """An address that guests share, in a country."""
+    provider = GUESTS + GUESTS_PER_COUNTRY * country + int(rng.integers(GUESTS_PER_COUNTRY))
+    return _v4(provider, int(rng.integers(256)), int(rng.integers(1, HOME_HOSTS + 1)), country)
+
+
+def relay_exit(country: int, operator: int, number: int) -> Address:
+    """One of the exits through which a relay's users leave it in their country; any numbers will do."""
+    return _v4(RELAY + operator % RELAY_OPERATORS, country, 1 + number % RELAY_EXITS, country)
+
+
+def other_family(home: Address) -> Address:
+    """The IPv6 address of a home with an IPv4 one, and the other way round."""
+    if ":" in home.value:
+        high, low = (int(group, 16) for group in home.value.split(":")[2:4])
+        provider, net, host = high >> 8, (high & 255) << 8 | low >> 8, low & 255
+        return replace(_v4(provider, net, host, 0), country=home.country)
+    first, provider, third, host = map(int, home.value.split("."))
+    return replace(_v6(provider, (first - FIRST_OCTET) * 256 + third, host, 0), country=home.country)
 
 
 def net_of(address: str) -> str | None:

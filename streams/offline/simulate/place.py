@@ -41,11 +41,13 @@ class Whereabouts:
     Attributes:
         origin: Place of each view in `origins`.
         phone: Whether each view is by phone.
+        place: Each view's address, by its place among those of the internet; further ones follow on these.
         origins: One for each device and address of each visit.
     """
 
     origin: Ints
     phone: Bools
+    place: Ints
     origins: tuple[Origin, ...]
 
 
@@ -61,7 +63,7 @@ def whereabouts(
     place = _hopped(rng, internet, crowd, views.person, place)
     span = len(internet.addresses)
     code, origin = np.unique((views.visit * 2 + phone) * span + place, return_inverse=True)
-    return Whereabouts(origin, phone, _origins(internet, crowd, visits, code))
+    return Whereabouts(origin, phone, place, _origins(internet, crowd, visits, code))
 
 
 def _origins(internet: Internet, crowd: Crowd, visits: Visits, code: Ints) -> tuple[Origin, ...]:
@@ -105,18 +107,10 @@ def _places_aside(rng: np.random.Generator, internet: Internet, crowd: Crowd, vi
 def _roamed(
     rng: np.random.Generator, internet: Internet, crowd: Crowd, views: Views, phone: Bools, place: Ints
 ) -> Ints:
-    """The places, after a roaming person's phone has gone from home to the carrier and back within its visits.
-
-    ``home home | carrier carrier carrier | home``: every switch turns all views of the visit that follow.
-    """
+    """The places, after a roaming person's phone has gone from home to the carrier and back within its visits."""
     who = crowd.first + views.person
     home, carrier = internet.home[who], internet.carrier[who]
-    order, goes_on = views.by_visit()
-    switches = crowd.roams[views.person[order]] & goes_on & (rng.random(len(views)) < SWITCH_SHARE)
-    passed = np.cumsum(switches)
-    first = np.maximum.accumulate(np.where(goes_on, 0, np.arange(len(views))))
-    turned = np.empty(len(views), np.bool_)
-    turned[order] = (passed - passed[first]) % 2 == 1
+    turned = views.turned(rng.random(len(views)) < SWITCH_SHARE) & crowd.roams[views.person]
     turned &= phone & ((place == home) | (place == carrier))
     return np.where(turned, home + carrier - place, place)
 

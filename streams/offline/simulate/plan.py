@@ -57,6 +57,7 @@ class Plan:
         popularity_exponent: Of Zipf's law over the members; 0 makes all equally popular.
         scrapers: Kinds out of `SCRAPER_KINDS`, each at most once.
         other_ratio: Requests for assets and calls beside each view of a person.
+        moving: Whether people with accounts travel, have homes of two families, a relay, updates and new devices.
         route: Whether requests carry ``http.route``; about half of all deployments have none.
 
     Raises:
@@ -73,6 +74,7 @@ class Plan:
     popularity_exponent: float = 0.95
     scrapers: tuple[str, ...] = USUAL_SCRAPERS
     other_ratio: float = 1.0
+    moving: bool = False
     route: bool = True
 
     def __post_init__(self) -> None:
@@ -127,6 +129,8 @@ class Plan:
 PRESETS: Final[dict[str, Plan]] = {
     "small": Plan(people=160, anonymous=80, members=6_000),
     "demo": Plan(),
-    "day": Plan(people=20_000, anonymous=8_000, members=200_000, scrapers=SCRAPER_KINDS),
-    "evaluate": Plan(people=20_000, anonymous=8_000, members=200_000, quiet_days=3.0, scrapers=SCRAPER_KINDS),
+    "day": Plan(people=20_000, anonymous=8_000, members=200_000, scrapers=SCRAPER_KINDS, moving=True),
+    "evaluate": Plan(
+        people=20_000, anonymous=8_000, members=200_000, quiet_days=3.0, scrapers=SCRAPER_KINDS, moving=True
+    ),
 }

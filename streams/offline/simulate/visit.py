@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streams.offline.simulate.address_book import imports
 from streams.offline.simulate.coming import draw_views, draw_visits
 from streams.offline.simulate.interest import draw_interest, draw_searches, open_lists
+from streams.offline.simulate.moving import moved
 from streams.offline.simulate.people import Crowd
 from streams.offline.simulate.place import whereabouts
 from streams.offline.simulate.prefetch import prefetch
@@ -68,7 +69,7 @@ def doings(world: World, crowd: Crowd) -> Doings:
     rng = world.plan.rng(f"visits/{crowd.kind.name}")
     visits = draw_visits(rng, world, crowd)
     views = draw_views(rng, visits, crowd)
-    where = whereabouts(rng, world.internet, crowd, visits, views)
+    where = moved(world, crowd, views, whereabouts(rng, world.internet, crowd, visits, views))
     searches = draw_searches(rng, world.members, crowd, views, where.origin, where.origins)
     interest = draw_interest(rng, world.members, crowd, views, searches.found)
     lists = open_lists(rng, world.members, views, interest, where.origin, where.origins)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
 from detectors.core.fusion import Fused
+from detectors.core.hashing import xxh64
 from schemas.actor import Scope
 from streams.pipeline.actors.store import Actors
 from streams.pipeline.rows import Rows
@@ -57,6 +58,61 @@ def _use(sessions: NDArray[np.int32], used_s: NDArray[np.uint32], session: int, 
 
 
 @compiled
+def _beside(
+    i: int,
+    slot: NDArray[np.int32],
+    scope: NDArray[np.uint8],
+    source: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    chief: NDArray[np.uint64],
+) -> int:
+    """Slot of the session that row ``i`` of an account came through; -1 where there is none."""
+    # An account and its session share a home, so their rows of one event stand together.
+    # Of events that share an offset, those of one account alone.
+    k = i + 1
+    if k >= slot.size or scope[slot[i]] != _ACCOUNT or scope[slot[k]] != _SESSION:
+        return -1
+    same = source[k] == source[i] and offset[k] == offset[i] and chief[k] == chief[i]
+    return slot[k] if same else -1
+
+
+@compiled
+def _all_beside(
+    own: NDArray[np.int64],
+    slot: NDArray[np.int32],
+    scope: NDArray[np.uint8],
+    source: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    chief: NDArray[np.uint64],
+) -> NDArray[np.int64]:
+    out = np.empty(own.size, np.int64)
+    for j in range(own.size):
+        out[j] = _beside(own[j], slot, scope, source, offset, chief)
+    return out
+
+
+@compiled
+def _tag(texts: NDArray[np.uint8], ends: NDArray[np.int64], out: NDArray[np.uint16]) -> None:
+    start = 0
+    for j in range(out.size):
+        # Never 0, which stands for none.
+        out[j] = 1 + (xxh64(texts, start, ends[j] - start, np.uint64(0)) >> np.uint64(32)) % np.uint64(65_535)
+        start = ends[j]
+
+
+def tags(actors: Actors, rows: Rows, own: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """[n] tag, by its name, of the session that each row of an account among ``own`` came through; 0 where none did."""
+    out = np.zeros(len(rows), np.uint16)
+    slots = _all_beside(own, rows.slot, actors.columns["scope"], rows.source, rows.offset, rows.principal)
+    through = np.flatnonzero(slots >= 0)
+    found = np.zeros(through.size, np.uint16)
+    ends = np.cumsum(actors.columns["text_length"][slots[through]].astype(np.int64))
+    _tag(actors.texts_of(slots[through]), ends, found)
+    out[own[through]] = found
+    return out
+
+
+@compiled
 def _follow(
     slot: NDArray[np.int32],
     scope: NDArray[np.uint8],
@@ -78,17 +134,13 @@ def _follow(
 ) -> None:
     for j in range(own.size):
         i = own[j]
-        p, k = principal[i], i + 1
-        if scope[slot[i]] != _ACCOUNT or k >= slot.size:
+        p, session = principal[i], _beside(i, slot, scope, source, offset, chief)
+        if session < 0:
             continue
-        # An account and its session share a home, so their rows of one event stand together.
-        # Of events that share an offset, those of one account alone.
-        if scope[slot[k]] != _SESSION or source[k] != source[i] or offset[k] != offset[i] or chief[k] != chief[i]:
-            continue
-        _use(last[p], last_s[p], slot[k], time_us[i] // 1_000_000)
+        _use(last[p], last_s[p], session, time_us[i] // 1_000_000)
         if gain[j] > 0:
             _gain(gained, gained_us, slot[i], time_us[i], gain[j])
-            _gain(gained, gained_us, slot[k], time_us[i], gain[j])
+            _gain(gained, gained_us, session, time_us[i], gain[j])
         best, in_use = -1.0, 0
         for each in range(KEPT):
             if last[p, each] == 0:

@@ -14,6 +14,7 @@ from streams.offline.simulate.client import (
     PYTHON_REQUESTS,
     SEARCH_BOT,
     draw_devices,
+    updated,
 )
 
 LIBRARIES = (PYTHON_REQUESTS, GO_HTTP, CURL)
@@ -59,3 +60,13 @@ def test_devices() -> None:
     share = np.bincount(devices[:, 0]) / 5_000
     assert 0.38 < share[0] < 0.46
     assert (np.bincount(devices.ravel(), minlength=len(CLIENTS)) > 0).all()
+
+
+def test_updated_programs() -> None:
+    """A newer version differs in one number of its name, and keeps its hello."""
+    for client in CLIENTS:
+        newer = updated(client)
+        assert newer.ja4 == client.ja4
+        changed = [(a, b) for a, b in zip(client.user_agent.split(), newer.user_agent.split(), strict=True) if a != b]
+        assert len(changed) == 1
+    assert "Chrome/143." in updated(CLIENTS[0]).user_agent

@@ -4,7 +4,15 @@ from ipaddress import ip_address, ip_network
 import numpy as np
 import pytest
 
-from streams.offline.simulate.internet import COUNTRIES, PROXIES_PER_KIND, Address, Internet, net_of
+from streams.offline.simulate.internet import (
+    COUNTRIES,
+    PROXIES_PER_KIND,
+    Address,
+    Internet,
+    net_of,
+    other_family,
+    relay_exit,
+)
 from streams.offline.simulate.plan import PRESETS, Plan
 
 PLAN = Plan(people=2_000, anonymous=800)
@@ -156,3 +164,25 @@ def test_smallest_world() -> None:
 def test_net_of(address: str, net: str | None) -> None:
     """The net around an IPv4 address is its /24; IPv6 has none here."""
     assert net_of(address) == net
+
+
+def test_the_other_family_of_a_home(internet: Internet) -> None:
+    """A home of IPv4 has an IPv6 address beside it and the other way round, of its own and of the same network."""
+    homes = {internet.addresses[place] for place in internet.home.tolist()}
+    others = {home: other_family(home) for home in homes}
+    assert not set(others.values()) & homes
+    assert len(set(others.values())) == len(homes)
+    for home, other in others.items():
+        assert (":" in home.value) != (":" in other.value)
+        assert (home.asn, home.country) == (other.asn, other.country)
+        assert other_family(other) == home
+
+
+def test_exits_of_a_relay() -> None:
+    """Any numbers name an exit, of one network for each operator, in the country."""
+    exits = [
+        relay_exit(country, operator, number) for country in range(6) for operator in range(3) for number in (0, 41)
+    ]
+    assert len({each.asn for each in exits}) == 3
+    assert {each.country for each in exits} == {country.code for country in COUNTRIES}
+    assert relay_exit(2, 4, 41) == relay_exit(2, 1, 1)

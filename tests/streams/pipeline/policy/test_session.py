@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -13,12 +14,12 @@ from schemas.sighting import Flag
 from streams import config
 from streams.pipeline.assess.enforcement import Enforcement, principals
 from streams.pipeline.policy.decide import Decision, Lift
-from streams.pipeline.policy.session import KEPT, RECENT_S
+from streams.pipeline.policy.session import KEPT, RECENT_S, tags
 from streams.pipeline.rows import Rows
 from streams.settings import FusionSettings, PolicySettings, Settings
 from tests import days
 from tests.requests import START_S, request_of, views
-from tests.streams.pipeline.rows_of import ACCOUNT, START_US, rows_of
+from tests.streams.pipeline.rows_of import ACCOUNT, START_US, actors_of, rows_of
 from tests.streams.pipeline.staged import Scripted, Staged
 
 SETTINGS: Final = Settings(
@@ -238,3 +239,43 @@ class TestWholeWay:
         assert len(modes) == 8
         assert all(len(each) == 1 for each in modes.values())
         assert len(set.union(*modes.values())) == 2
+
+
+def tags_of(
+    scopes: list[Scope], slots: list[int], offsets: list[int], principals: list[int] | int = 7
+) -> dict[int, int]:
+    """Tag at each row of an account, where slots are of actors of these scopes."""
+    rows = rows_of([START_US] * len(slots), slots=slots, offsets=offsets, principals=principals)
+    own = np.flatnonzero([scopes[slot] is Scope.ACCOUNT for slot in slots])
+    found = tags(actors_of(scopes), rows, own)
+    assert not found[np.setdiff1d(np.arange(len(slots)), own)].any()
+    return dict(zip(own.tolist(), found[own].tolist(), strict=True))
+
+
+class TestTags:
+    """Which session a request of an account came through."""
+
+    def test_by_name(self) -> None:
+        """The same tag for the same session, another for another, and none where no session stands beside."""
+        scopes = [Scope.ACCOUNT, Scope.SESSION, Scope.SESSION, Scope.IP]
+        found = tags_of(scopes, [0, 1, 0, 2, 0, 0, 1, 0, 3, 0], [0, 0, 1, 1, 2, 3, 3, 4, 4, 5])
+        assert found[0] == found[5] > 0
+        assert found[2] > 0
+        assert found[2] != found[0]
+        assert (found[4], found[7], found[9]) == (0, 0, 0)
+
+    def test_whatever_slot(self) -> None:
+        """Actors may get other slots after a restart: the name decides alone."""
+        one = tags_of([Scope.ACCOUNT, Scope.SESSION, Scope.ACCOUNT], [0, 1], [0, 0])
+        other = tags_of([Scope.IP, Scope.SESSION, Scope.ACCOUNT], [2, 1], [0, 0])
+        assert one[0] == other[0]
+
+    def test_of_the_same_event(self) -> None:
+        """A session of another request, or of another account of the same record, is not the account's."""
+        scopes = [Scope.ACCOUNT, Scope.SESSION]
+        assert tags_of(scopes, [0, 1], [0, 1]) == {0: 0}
+        assert tags_of(scopes, [0, 1], [0, 0], [1, 2]) == {0: 0}
+
+    def test_nothing(self) -> None:
+        """Of no rows there are no tags."""
+        assert tags_of([Scope.ACCOUNT], [], []) == {}
