@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +22,7 @@ from streams.config import revision
 from streams.config_schema import config_schema
 from streams.live.publications import config_entry, push, standing
 from streams.publication import named, published
-from streams.section import Changed, changed, spelled
+from streams.section import Changed, changed, mode_of, spelled
 
 EXAMPLES = """\b
 Examples:
@@ -59,8 +60,13 @@ def check(config_file: Path | None) -> None:
 @config_option
 @json_option
 def show(config_file: Path | None, as_json: bool) -> None:
-    """Print every key with the value in force; the ending of a name is its unit."""
-    settings = msgspec.to_builtins(effective(config_file))
+    """Print every key with the value in force; the ending of a name is its unit.
+
+    A detector's mode is the one that it works in: the default where it has none of its own, never above the ceiling.
+    """
+    read = effective(config_file)
+    in_force = {name: replace(one, mode=mode_of(read, name)) for name, one in read.detectors.items()}
+    settings = msgspec.to_builtins(replace(read, detectors=in_force))
     if as_json:
         print_json(settings)
         return

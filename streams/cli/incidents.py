@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.errors import UsageError
+from schemas.errors import TransportError, UsageError
+from schemas.override import Override
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
 from streams.cli.table import columns, table_console
+from streams.clock import wall_clock_us
 from streams.offline.affected import Affected, affected
 from streams.offline.evidence import span_of, spans_us, write
 from streams.offline.told import Incident, Told, told_in
+from streams.pipeline.policy.overrides import Overrides
 from streams.settings import Settings
 
 EXAMPLES = """\b
@@ -77,7 +80,7 @@ def incidents(
         raise UsageError("--affected and --evidence read the request log: name it with --requests")
     one = _told(settings, bootstrap, directory).one(incident)
     if not (wants_members or evidence is not None):
-        _tell([one], as_json=as_json)
+        _tell([one], _overrides(settings, bootstrap, directory), as_json=as_json)
         return
     found = affected(logs, settings, one.latest.actor, spans_us(span_of(one.alerts, one.blocks)))
     if evidence is not None:
@@ -96,8 +99,9 @@ def incidents(
 @json_option
 def explain(actor: str, directory: Path | None, bootstrap: str | None, config_file: Path | None, as_json: bool) -> int:
     """Tell all that was found of ACTOR (scope:value), and what was done; exit status 1 when that is nothing."""
-    found = _told(effective(config_file), bootstrap, directory).of_actor(actor)
-    _tell(found, as_json=as_json)
+    settings = effective(config_file)
+    found = _told(settings, bootstrap, directory).of_actor(actor)
+    _tell(found, _overrides(settings, bootstrap, directory), as_json=as_json)
     if not found and not as_json:
         click.echo(f"{actor}: no incident")
     return 0 if found else 1
@@ -113,6 +117,21 @@ def _told(settings: Settings, bootstrap: str | None, directory: Path | None) -> 
     if found.remark:
         click.echo(printable(found.remark), err=True)
     return Told(found.alerts, found.blocks)
+
+
+def _overrides(settings: Settings, bootstrap: str | None, directory: Path | None) -> Overrides:
+    """What operators have said; a replay has none, and who may not read them is told what was found all the same."""
+    from streams.live.operating import OnKafka, Operating
+    from streams.watch.state import InState
+
+    try:
+        place = OnKafka(kafka_at(settings, bootstrap)) if directory is None else InState(directory)
+        return Operating(settings, place, wall_clock_us).overrides()
+    except UsageError:
+        return Overrides()
+    except TransportError as error:
+        click.echo(printable(f"overrides are not told: {error}"), err=True)
+        return Overrides()
 
 
 def _list(found: Sequence[Incident], *, as_json: bool) -> None:
@@ -138,12 +157,17 @@ def _list(found: Sequence[Incident], *, as_json: bool) -> None:
     table_console(long_rows=True).print(table if found else "no incidents")
 
 
-def _tell(found: Sequence[Incident], *, as_json: bool) -> None:
+def _tell(found: Sequence[Incident], overrides: Overrides, *, as_json: bool) -> None:
+    now_us = wall_clock_us()
     if as_json:
         print_json(
             {
                 "incidents": [
-                    {"alerts": msgspec.to_builtins(one.alerts), "blocks": msgspec.to_builtins(one.blocks)}
+                    {
+                        "alerts": msgspec.to_builtins(one.alerts),
+                        "blocks": msgspec.to_builtins(one.blocks),
+                        "override": msgspec.to_builtins(_override(one, overrides, now_us)),
+                    }
                     for one in found
                 ]
             }
@@ -151,11 +175,19 @@ def _tell(found: Sequence[Incident], *, as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     for one in found:
-        for line in _lines(one):
+        for line in _lines(one, _override(one, overrides, now_us)):
             console.print(Text(printable(line)))
 
 
-def _lines(one: Incident) -> list[str]:
+def _override(one: Incident, overrides: Overrides, now_us: int) -> Override | None:
+    """The operator's word that decides what is enforced against the actor now."""
+    last = one.latest
+    named = [finding.detector for finding in last.findings]
+    ordered = overrides.ordered(last.actor, now_us)
+    return ordered or overrides.against([last.actor], named, last.config, now_us)
+
+
+def _lines(one: Incident, override: Override | None) -> list[str]:
     last = one.latest
     about = "about" if not last.exposure.exact else "exactly"
     lines = [
@@ -176,6 +208,9 @@ def _lines(one: Incident) -> list[str]:
         f" {block.reason}"
         for block in one.blocks
     ]
+    if override is not None:
+        kind, until = override.kind.replace("_", " "), override.until or "further notice"
+        lines.append(f"  in force now: {kind} {override.key} by {override.owner}, until {until}: {override.reason}")
     return [*lines, ""]
 
 

@@ -10,7 +10,8 @@ import click
 import orjson
 from msgspec.structs import replace
 
-from streams.config import parse
+from schemas.errors import ConfigError
+from streams.config import CHANGE, parse
 from streams.config_file import ConfigFile
 from streams.settings import KafkaSettings, Settings
 
@@ -41,12 +42,28 @@ def kafka_at(settings: Settings, bootstrap: str | None) -> KafkaSettings:
     return settings.kafka if bootstrap is None else replace(settings.kafka, bootstrap=bootstrap)
 
 
-def effective(config_file: Path | None, changes: Mapping[str, object] | None = None) -> Settings:
+def effective(
+    config_file: Path | None,
+    changes: Mapping[str, object] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Settings:
     """Settings of a file, or the defaults, with what the environment overrides, and then ``changes`` by dotted key.
+
+    ``options`` are the names of the options that changes come from, by dotted key: a mistake is told with that name.
 
     Raises:
         ConfigError: it cannot be read, or says what it may not.
     """
+    try:
+        return _effective(config_file, changes)
+    except ConfigError as error:
+        key, _, reason = error.reason.partition(": ")
+        if error.file != CHANGE or options is None or key not in options:
+            raise
+        raise ConfigError(options[key], None, reason) from error
+
+
+def _effective(config_file: Path | None, changes: Mapping[str, object] | None) -> Settings:
     if config_file is None:
         return parse("", environment=os.environ, changes=changes)
     return ConfigFile(config_file, changes or {}).settings()

@@ -1,6 +1,8 @@
 """``weir revoke``: takes back every block of a config revision."""
 
+import re
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,6 +15,7 @@ Examples:
   weir revoke --config sha256:9f86d081884c7d65 --reason 'limit was a typing error'
   weir revoke --config 9f86d081884c7d65 --reason 'limit was a typing error' --config-file deploy/weir.toml --json
 """
+REVISION: Final = re.compile("[0-9a-f]{16}")
 
 
 class Revision(click.ParamType):
@@ -21,10 +24,12 @@ class Revision(click.ParamType):
     name = "revision"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """``sha256:`` and hexadecimal digits, or the digits alone."""
+        """``sha256:`` and its hexadecimal digits, or the digits alone."""
         digits = str(value).removeprefix("sha256:")
-        if not digits or set(digits) - set("0123456789abcdef"):
-            self.fail(f"{value!r} is no revision; each block names its own, as sha256:9f86d081884c7d65", param, ctx)
+        if not REVISION.fullmatch(digits):
+            self.fail(
+                f"{value!r} is no revision (sha256: and 16 hexadecimal digits); each block names its own", param, ctx
+            )
         return f"sha256:{digits}"
 
 

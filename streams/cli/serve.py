@@ -14,6 +14,7 @@ Examples:
   weir serve --config deploy/weir.toml --bootstrap kafka-1:9092,kafka-2:9092
   weir serve --listen 10.0.0.5:8080
 """
+OPTIONS = {"serve.listen": "--listen ADDRESS:PORT"}
 
 
 @click.command("serve", epilog=EXAMPLES)
@@ -36,6 +37,6 @@ def serve(bootstrap: str | None, config_file: Path | None, listen: str | None, l
     # Kafka's client takes a while to import; a wrong option should be said at once.
     from streams.serve.server import run
 
-    settings = effective(config_file, None if listen is None else {"serve.listen": listen})
+    settings = effective(config_file, None if listen is None else {"serve.listen": listen}, OPTIONS)
     log.configure(log_level, settings.log.format, own="streams")
     run(replace(settings, kafka=kafka_at(settings, bootstrap)))

@@ -15,6 +15,7 @@ Examples:
   weir watch /var/log/nginx/access.log /var/log/nginx/api.log --state /var/lib/weir
   zcat yesterday.log.gz | weir watch - --no-serve
 """
+OPTIONS = {"input.format": "--format", "watch.state": "--state", "serve.listen": "--listen ADDRESS:PORT"}
 
 
 @click.command("watch", epilog=EXAMPLES)
@@ -52,12 +53,12 @@ def watch(
 
     given = {"input.format": format_name, "watch.state": state and str(state), "serve.listen": listen}
     changes: dict[str, object] = {key: value for key, value in given.items() if value is not None}
-    settings = effective(config_file, changes)
+    settings = effective(config_file, changes, OPTIONS)
     log.configure(log_level, settings.log.format, own="streams")
     seen = run(settings, files, _show if sys.stdout.isatty() else _hide, show_bad, serving=not no_serve)
     click.echo(
         f"{seen.lines} lines, {seen.bad} bad; {seen.disclosed} responses that disclosed profiles; "
-        f"{seen.alerts} alerts opened, {seen.blocks} blocks",
+        f"{seen.alerts} alerts opened, {seen.blocked}",
         err=True,
     )
     for line in seen.samples:

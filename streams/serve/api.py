@@ -80,7 +80,6 @@ class Api:
     def application(self) -> web.Application:
         """The routes."""
         application = web.Application(middlewares=[plain_errors], client_max_size=BODY_MAX_BYTES)
-        application.on_response_prepare.append(nameless)
         add = application.router.add_route
         add("GET", "/v1/decisions/stream", self.stream)
         add("HEAD", "/v1/decisions/stream", self.head)
@@ -267,11 +266,6 @@ def told(decisions: Sequence[Told]) -> Iterator[bytes]:
     for begin in range(0, len(decisions), PIECE):
         objects: list[Decision] = [decision(one) for one in decisions[begin : begin + PIECE]]
         yield (b"," if begin else b"") + encoder.encode(objects)[1:-1]
-
-
-async def nameless(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell no versions of programs: a proxy may hand an answer on to a visitor."""
-    response.headers.popall("Server", None)
 
 
 @web.middleware

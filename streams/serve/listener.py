@@ -58,11 +58,17 @@ def refuse_quietly() -> None:
     loop.set_exception_handler(told)
 
 
+async def nameless(_: web.Request, response: web.StreamResponse) -> None:
+    """Tell no versions of programs: a proxy may hand an answer on to a visitor."""
+    response.headers.popall("Server", None)
+
+
 class Listener:
     """An address at which an application answers."""
 
     def __init__(self, application: web.Application, silent_s: float = SILENT_S, finish_s: float = 5.0) -> None:
         """Nothing is listened to yet; answers on their way have ``finish_s`` at the end."""
+        application.on_response_prepare.append(nameless)
         self._runner = web.AppRunner(
             application,
             access_log=None,

@@ -193,10 +193,10 @@ def _keep(watching: Watching) -> None:
 
 def _tell(seen: Seen) -> None:
     log.info(
-        "%d lines, %d bad; %d responses that disclosed; %d alerts, %d blocks",
+        "%d lines, %d bad; %d responses that disclosed; %d alerts, %s",
         seen.lines,
         seen.bad,
         seen.disclosed,
         seen.alerts,
-        seen.blocks,
+        seen.blocked,
     )

@@ -67,8 +67,16 @@ class Seen:
     disclosed: int = 0
     alerts: int = 0
     blocks: int = 0
+    withheld: int = 0
+    """Blocks that were decided too long after their events to be sent: `timely`."""
     samples: list[str] = field(default_factory=list)
     """The first bad lines: where, why, and how they begin."""
+
+    @property
+    def blocked(self) -> str:
+        """How many blocks, and how many came too late to be any."""
+        late = f", {self.withheld} too old to be sent" if self.withheld else ""
+        return f"{self.blocks} blocks{late}"
 
 
 class Watching:
@@ -259,7 +267,9 @@ class Watching:
         for outcome in outcomes:
             for delta in outcome.deltas:
                 self._kept.learn(delta)
-            for decision in timely(outcome.decisions, self._clock(), age_us):
+            decisions = timely(outcome.decisions, self._clock(), age_us)
+            self.seen.withheld += len(outcome.decisions) - len(decisions)
+            for decision in decisions:
                 if isinstance(decision, Alert):
                     if self.alerts.add(decision) and decision.status is AlertStatus.OPEN:
                         self.seen.alerts += 1

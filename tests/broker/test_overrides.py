@@ -211,7 +211,7 @@ def test_kill_switch_without_workers(weir: Installation, replica: Replica) -> No
 def test_revoke(weir: Installation, replica: Replica, capsys: pytest.CaptureFixture[str]) -> None:
     """One command takes back every block of a config revision, and no other; who still runs under it makes no more."""
     block = wait_blocked(weir, replica)
-    assert weir_command(weir, "revoke", "--config", "sha256:0123", "--reason", "x") == 1
+    assert weir_command(weir, "revoke", "--config", "sha256:0123456789abcdef", "--reason", "x") == 1
     assert f"what stands is of {block.config}" in capsys.readouterr().out
     assert told(replica) == [ADDRESS]
     assert weir_command(weir, "revoke", "--config", block.config, "--reason", "wrong limit") == 0

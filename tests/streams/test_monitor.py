@@ -89,6 +89,21 @@ def test_the_page_counts_as_a_look() -> None:
     told(state, story)
 
 
+def test_no_answer_tells_versions() -> None:
+    """Whoever reaches the port learns nothing of the programs behind it, by what is refused neither."""
+
+    async def run() -> None:
+        listener = Listener(Monitor(Metrics(WORKER), State()).application(), finish_s=0.1)
+        at = await listener.begin_at(bound("127.0.0.1:0"))
+        async with aiohttp.ClientSession() as session:
+            for path, status in (("/metrics", 200), ("/livez", 200), ("/-/reload", 404), ("/nothing", 404)):
+                async with session.get(f"http://{at}{path}") as got:
+                    assert (got.status, "Server" in got.headers) == (status, False)
+        await listener.end()
+
+    asyncio.run(run())
+
+
 def test_reload() -> None:
     """What was taken is 202, what is wrong 400, each with the line that says so; only by POST."""
     state = State()

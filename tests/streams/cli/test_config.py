@@ -69,6 +69,18 @@ def test_show_has_every_key_with_the_value_in_force(
     assert ["detectors.canary.cap", "inf"] in lines
 
 
+def test_show_has_the_mode_that_a_detector_works_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its own, or else the default, and never above the ceiling."""
+    modes = '[mode]\ndefault = "shadow"\nceiling = "alert"\n[detectors.long_tail]\nmode = "enforce"\n'
+    file = write(tmp_path, modes)
+    assert run(["config", "show", "--config", file, "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)["detectors"]
+    assert (told["pacing"]["mode"], told["long_tail"]["mode"]) == ("shadow", "alert")
+    assert run(["config", "show", "--config", file]) == 0
+    rows = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert ["detectors.pacing.mode", '"shadow"'] in rows
+
+
 class TestDiff:
     """Two files."""
 

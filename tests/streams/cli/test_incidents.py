@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from streams.cli.main import run
+from streams.watch.keeping import MANIFEST
 from tests.contract.golden_file import lines
 from tests.days import HALF_DAY, values
 
@@ -75,6 +77,32 @@ def test_one_is_told_with_numbers(capsys: pytest.CaptureFixture[str], replayed: 
     status, explained = asked(capsys, "explain", f"{actor['scope']}:{actor['value']}", "--in", str(replayed / "found"))
     assert status == 0
     assert out.strip() in explained
+
+
+def test_an_override_against_the_actor_is_told(
+    capsys: pytest.CaptureFixture[str], replayed: Path, tmp_path: Path
+) -> None:
+    """Who says why nothing is enforced, and until when, so that it is not taken for a fault; a replay has nobody."""
+    one = listed(capsys, replayed)[0]
+    actor = one["actor"]
+    assert isinstance(actor, dict)
+    key = f"{actor['scope']}:{actor['value']}"
+    for file in (replayed / "found").glob("*.ndjson"):
+        shutil.copy(file, tmp_path)
+    asks = [("incidents", str(one["incident"])), ("explain", key)]
+    (tmp_path / MANIFEST).touch()
+    silent = [asked(capsys, *words, "--in", str(tmp_path)) for words in asks]
+    assert silent == [asked(capsys, *words, "--in", str(replayed / "found")) for words in asks]
+    assert not any("in force now" in out for _, out in silent)
+    assert run(["unblock", key, "--state", str(tmp_path), "--for", "2h", "--reason", "known", "--owner", "root"]) == 0
+    until = json.loads(asked(capsys, "overrides", "--state", str(tmp_path), "--json")[1])["overrides"][0]["until"]
+    for words in asks:
+        assert (
+            f"in force now: unblock {key} by root, until {until}: known"
+            in asked(capsys, *words, "--in", str(tmp_path))[1]
+        )
+        told = json.loads(asked(capsys, *words, "--in", str(tmp_path), "--json")[1])["incidents"]
+        assert told[0]["override"]["owner"] == "root"
 
 
 def test_what_strangers_have_sent_is_no_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -122,6 +122,21 @@ def test_crashes_change_no_decision(log: Path, tmp_path: Path, monkeypatch: pyte
     assert decided(state) == expected
 
 
+def test_blocks_that_come_too_late_are_counted(log: Path, tmp_path: Path) -> None:
+    """An old log opens alerts and blocks nobody: what is not sent for its age is told with what is."""
+    at_once = begin(tmp_path / "at_once", log)
+    to_the_end(at_once)
+    policy = msgspec.structs.replace(ENFORCED.policy, block_age_max_s=900)
+    late = begin(tmp_path / "late", log, settings=msgspec.structs.replace(ENFORCED, policy=policy))
+    to_the_end(late)
+    for one in at_once, late:
+        one.close()
+    assert late.seen.withheld > 0
+    assert late.seen.blocks + late.seen.withheld == at_once.seen.blocks
+    assert late.seen.blocked == f"{late.seen.blocks} blocks, {late.seen.withheld} too old to be sent"
+    assert at_once.seen.blocked == f"{at_once.seen.blocks} blocks"
+
+
 def test_enforcers_are_answered_when_all_is_read(log: Path, tmp_path: Path) -> None:
     """Never with a part; after a restart with what stood before, as soon as the end is reached again."""
     watching = begin(tmp_path / "state", log)
