@@ -18,8 +18,9 @@ known; a request from another one is a *hop*. Three sums of log-likelihood ratio
 * novel: an address and network not among the last four places, however long ago.
 
 Beside it stand limits that an operator can read, in addresses, networks and countries within five minutes; the level is
-whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, and many
-addresses of a single network are no ground for a block.
+whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, nor are
+those of a network before it is learned whether it does, and many addresses of a single network are no ground for a
+block.
 
 Blind spots: rotation that stays five requests at each place, or that leaves ten minutes between requests; two places by
 turns; addresses of one network, below the limit. Without an ASN in the stream each address counts as a network, so
@@ -87,7 +88,7 @@ OF_SESSION: Final = 0.005
 """Share of a session's honest requests, right after the last one, from what is its third network within five minutes:
 as `ACROSS_NEW`, though of 1.9 million requests of simulated people in settled networks 18 do so."""
 LEARNED: Final = 1_000
-"""Requests of calm principals from which on a network can be settled."""
+"""Requests of calm principals from which on a network can be settled, and its addresses are counted."""
 OFTEN: Final = 0.001
 """Share of them that came from a session's third network beyond which it is not: a simulated relay has 0.011."""
 SINCE_S: Final = 16
@@ -95,7 +96,7 @@ TURN: Final = 65_536
 """Starts of a rise are kept in so many seconds, up to so many of them."""
 MIX: Final = 0.3
 EXCUSED: Final = 0.2
-"""Share of changes from which a network's addresses are not counted."""
+"""Share of changes from which a network's addresses are not counted; nor are they before it is `LEARNED`."""
 WITHIN_CAP: Final = 4.0
 NOVEL_CAP: Final = 5.0
 STEP: Final = 1 / 8192
@@ -110,7 +111,7 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
     """Evidence in natural logarithms that an alert needs; 7 is one honest person in a thousand."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.2
     addresses: Annotated[int, msgspec.Meta(ge=4, le=PLACES)] = 8
-    """Addresses within five minutes at which a credential is spoken of; a telephone between two networks has three."""
+    """Addresses within five minutes at which a credential is spoken of; of a network that is learned to keep them."""
     networks: Annotated[int, msgspec.Meta(ge=4, le=PLACES)] = 6
     """Likewise of networks that are known; at home, under way and behind a VPN are three."""
     countries: Annotated[int, msgspec.Meta(ge=3, le=PLACES)] = 4
@@ -288,7 +289,8 @@ class CredentialSpread(Detector[Config]):
         counts = columns.own & one & request & (columns.address > 0)
         learned = model.counts(f"{self.name}.changes", self.lessons["changes"]).reshape(-1, 3)
         seen, changed = learned.sum(axis=1), learned[:, 1]
-        settled = (seen >= LEARNED) & (learned[:, 2] <= OFTEN * seen) & (np.arange(seen.size) < NO_ASN)
+        known = np.arange(seen.size) < NO_ASN
+        settled = (seen >= LEARNED) & (learned[:, 2] <= OFTEN * seen) & known
         share = (changed + WITHIN * WITHIN_WEIGHT) / (seen + WITHIN_WEIGHT)
         sums, numbers, lessons = _spread(
             columns.principal_slot,
@@ -296,7 +298,7 @@ class CredentialSpread(Detector[Config]):
             counts,
             tags(columns),
             (1 - MIX) * share + MIX * HOP,
-            changed > EXCUSED * (seen + WITHIN_WEIGHT),
+            ((seen < LEARNED) & known) | (changed > EXCUSED * (seen + WITHIN_WEIGHT)),
             settled,
             float(self.config.half_life_s),
             cast("NDArray[np.uint16]", state["address"]),

@@ -214,13 +214,27 @@ class TestSessions:
         assert -16 <= begun_s <= 0
 
 
+def _of_one_network(asn: int, rows: int, learned: int) -> Evidence:
+    """Requests from another address each, in networks of which so many requests are learned, all from known ones."""
+    table = np.zeros((256, 3))
+    table[:, 0] = learned
+    model = replace(empty(), lessons={"credential_spread.changes": table.ravel()})
+    columns = columns_of([10.0 * n for n in range(rows)], address=list(range(1, rows + 1)), asn=asn, country=1)
+    return judge_of().judge(columns, model)
+
+
 class TestLimits:
     """Plain limits within five minutes."""
 
     @pytest.mark.parametrize(("rows", "speaks"), [(7, False), (8, True)])
     def test_addresses(self, rows: int, speaks: bool) -> None:
-        """The eighth address of one network speaks."""
-        assert bool(judged([(n + 1, 20, 1) for n in range(rows)]).level[-1] >= 1) == speaks
+        """The eighth address of one network speaks, where the network is learned to keep them."""
+        assert bool(_of_one_network(20, rows, learned=1_000).level[-1] >= 1) == speaks
+
+    @pytest.mark.parametrize(("asn", "learned", "speaks"), [(20, 999, False), (20, 1_000, True), (0, 0, True)])
+    def test_addresses_of_networks_that_are_not_learned(self, asn: int, learned: int, speaks: bool) -> None:
+        """They may be a relay's, which has another for each connection; of no network there is nothing to learn."""
+        assert bool(_of_one_network(asn, 8, learned).level[-1] >= 1) == speaks
 
     @pytest.mark.parametrize(
         ("config", "places", "below"),
@@ -244,11 +258,11 @@ class TestLimits:
         """Addresses of a network that changes them for everybody are not counted."""
         rows = [(n + 1, 20, 1) for n in range(40)]
         first = judged(rows)
-        table = np.bincount(first.lessons["changes"][1:], minlength=768).astype(np.float64) * 10
+        table = np.bincount(first.lessons["changes"][1:], minlength=768).astype(np.float64) * 100
         model = replace(empty(), lessons={"credential_spread.changes": table})
         address = [place[0] for place in rows]
         columns = columns_of([10.0 * n for n in range(40)], address=address, asn=20, country=1)
-        assert first.level.max() >= 1
+        assert table.sum() > 1_000
         assert judge_of().judge(columns, model).level.max() < 0.5
 
 
