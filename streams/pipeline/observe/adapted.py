@@ -83,10 +83,10 @@ class _Found:
 
 
 def read_any(batch: Batch, record_max_bytes: int, reader: Reader) -> Reading:
-    """Read every record; in one go where all are flat canonical ones, or as far as they are plain lines."""
+    """Read every record; in one go where all are canonical ones, or as far as they are plain lines."""
     if reader.takes_canonical:
         with suppress(*READ_ERRORS):  # not all of them are
-            return read_all(batch, record_max_bytes)
+            return read_all(batch, record_max_bytes, names=True)
     if reader.clf is None:
         return _read_each(batch, range(len(batch.values)), record_max_bytes, reader)
     # What is missing or too long is odd, as any text is that is no line.

@@ -53,6 +53,18 @@ def read_times(events: Events, records: Sequence[RequestEvent]) -> NDArray[np.in
     return time_us
 
 
+def are_times(events: Events) -> NDArray[np.bool_]:
+    """Which events say when they were, and when the account was made if at all, in a spelling that is surely read."""
+    time_us, created_us = np.empty(len(events.fault), np.int64), np.empty(len(events.fault), np.int64)
+    form, bits = events.time_form, events.time_bits
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), int(Field.TIME), time_us)
+    form, bits = events.created_form, events.created_bits
+    _read(events.text, events.start, events.size, form, bits, bits.view(np.float64), int(Field.CREATED), created_us)
+    unsaid = (events.size[:, Field.CREATED] == ABSENT) & (form == TimeForm.TEXT)
+    read: NDArray[np.bool_] = (time_us >= 0) & (unsaid | (created_us >= 0))
+    return read
+
+
 def check_skew(
     events: Events, time_us: NDArray[np.int64], timestamps_ms: NDArray[np.int64], skew_max_s: int, ahead_max_s: int
 ) -> None:

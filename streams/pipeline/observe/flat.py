@@ -17,12 +17,12 @@ from schemas.request import RequestEvent
 from streams.pipeline.observe.events import ABSENT, PROJECTION, ROOM, Events, Field, TimeForm, empty, joined
 from streams.pipeline.observe.text import Text, is_same, signed
 
-_QUOTE: Final = ord('"')
+QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
-_COLON: Final = ord(":")
-_COMMA: Final = ord(",")
-_OPENS: Final = ord("{")
-_CLOSES: Final = ord("}")
+COLON: Final = ord(":")
+COMMA: Final = ord(",")
+OPENS: Final = ord("{")
+CLOSES: Final = ord("}")
 _MINUS: Final = ord("-")
 _DOT: Final = ord(".")
 _ZERO: Final = ord("0")
@@ -59,14 +59,14 @@ def _sort_of(name: str) -> int:
     return Field[name.upper()] if name in PROJECTION else _UNREAD
 
 
-_FIELDS: Final = msgspec.structs.fields(RequestEvent)
-_NAMES: Final = np.frombuffer("".join(one.encode_name for one in _FIELDS).encode(), np.uint8)
-_FIRST: Final = np.cumsum([0, *(len(one.encode_name) for one in _FIELDS)])
-_SORTS: Final = np.array([*(_sort_of(one.name) for one in _FIELDS), _UNKNOWN], np.int64)
-_REQUIRED: Final = sum(1 << place for place, one in enumerate(_FIELDS) if one.required)
-_NULL: Final = np.frombuffer(b"null", np.uint8)
-_TRUE: Final = np.frombuffer(b"true", np.uint8)
-_FALSE: Final = np.frombuffer(b"false", np.uint8)
+FIELDS: Final = msgspec.structs.fields(RequestEvent)
+_NAMES: Final = np.frombuffer("".join(one.encode_name for one in FIELDS).encode(), np.uint8)
+_FIRST: Final = np.cumsum([0, *(len(one.encode_name) for one in FIELDS)])
+SORTS: Final = np.array([*(_sort_of(one.name) for one in FIELDS), _UNKNOWN], np.int64)
+REQUIRED: Final = sum(1 << place for place, one in enumerate(FIELDS) if one.required)
+NULL: Final = np.frombuffer(b"null", np.uint8)
+TRUE: Final = np.frombuffer(b"true", np.uint8)
+FALSE: Final = np.frombuffer(b"false", np.uint8)
 
 
 def read_flat(values: Sequence[bytes]) -> tuple[Events, NDArray[np.int64]]:
@@ -80,14 +80,19 @@ def read_flat(values: Sequence[bytes]) -> tuple[Events, NDArray[np.int64]]:
     events, numbers = empty(buffer, count), np.zeros((count, 4), np.int64)
     numbers[:, 2:] = ABSENT
     forms, odd = np.zeros((count, 2), np.uint8), np.zeros(count, np.bool_)
-    follows = np.zeros(len(_SORTS), np.int64)
+    follows = np.zeros(len(SORTS), np.int64)
     _read(
-        events.text, ends, count * ROOM, _NAMES, _FIRST, _SORTS, follows, _NULL, _TRUE, _FALSE,
+        events.text, ends, count * ROOM, _NAMES, _FIRST, SORTS, follows, NULL, TRUE, FALSE,
         events.start, events.size, numbers, forms, odd,
     )  # fmt: skip
+    return with_numbers(events, numbers, forms), np.flatnonzero(odd)
+
+
+def with_numbers(events: Events, numbers: NDArray[np.int64], forms: NDArray[np.uint8]) -> Events:
+    """Columns with what `take` has kept of numbers."""
     time_form, created_form = np.ascontiguousarray(forms.T)
     time_bits, created_bits, status, asn = np.ascontiguousarray(numbers.T)
-    events = events._replace(
+    return events._replace(
         time_form=time_form,
         time_bits=time_bits,
         created_form=created_form,
@@ -95,15 +100,14 @@ def read_flat(values: Sequence[bytes]) -> tuple[Events, NDArray[np.int64]]:
         status=status,
         asn=asn,
     )
-    return events, np.flatnonzero(odd)
 
 
 @compiled
-def _text_end(text: Text, at: int) -> int:
+def text_end(text: Text, at: int) -> int:
     """Where the quote stands that ends the plain text at ``at``; ABSENT if it is not plain."""
     while True:
         byte = text[at]
-        if byte == _QUOTE:
+        if byte == QUOTE:
             return at
         if byte < _BLANK or byte > 126 or byte == _BACKSLASH:
             return ABSENT
@@ -111,7 +115,8 @@ def _text_end(text: Text, at: int) -> int:
 
 
 @compiled
-def _skip_blanks(text: Text, at: int) -> int:
+def skip_blanks(text: Text, at: int) -> int:
+    """Where the next byte stands that is no blank."""
     while text[at] == _BLANK or 9 <= text[at] <= 10 or text[at] == 13:
         at += 1
     return at
@@ -130,10 +135,10 @@ def _whole(text: Text, at: int) -> tuple[int, int]:
 
 
 @compiled
-def _value_end(text: Text, at: int, true: Text, false: Text, null: Text) -> int:
+def value_end(text: Text, at: int, true: Text, false: Text, null: Text) -> int:
     """Where the text, number or word at ``at`` ends; ABSENT if it is not plain."""
-    if text[at] == _QUOTE:
-        end = _text_end(text, at + 1)
+    if text[at] == QUOTE:
+        end = text_end(text, at + 1)
         return ABSENT if end == ABSENT else end + 1
     for word in (true, false, null):
         # Behind the last record no word fits, and its first byte says so.
@@ -163,7 +168,7 @@ def _key(text: Text, at: int, size: int, names: Text, first: NDArray[np.int64], 
 
 
 @compiled
-def _take(
+def take(
     text: Text,
     begin: int,
     end: int,
@@ -175,7 +180,7 @@ def _take(
     forms: NDArray[np.uint8],
 ) -> bool:
     """Keep the value of a known key, which is not null; False where it may not stand there, or not as it does."""
-    if text[begin] == _QUOTE:
+    if text[begin] == QUOTE:
         if sort < _STATUS:
             start[row, sort] = begin + 1
             # Who is named by an empty text is not named.
@@ -215,34 +220,34 @@ def _read(
 ) -> None:
     for row in range(ends.size):
         seen, last, closed = 0, first.size - 1, False
-        at = _skip_blanks(text, at)
-        more = text[at] == _OPENS
+        at = skip_blanks(text, at)
+        more = text[at] == OPENS
         while more:
             more = False
-            at = _skip_blanks(text, at + 1)
-            end = _text_end(text, at + 1) if text[at] == _QUOTE else ABSENT
+            at = skip_blanks(text, at + 1)
+            end = text_end(text, at + 1) if text[at] == QUOTE else ABSENT
             if end == ABSENT:
                 break
             key = _key(text, at + 1, end - at - 1, names, first, follows[last])
             follows[last] = last = key
-            at = _skip_blanks(text, end + 1)
-            if text[at] != _COLON:
+            at = skip_blanks(text, end + 1)
+            if text[at] != COLON:
                 break
-            begin = _skip_blanks(text, at + 1)
-            end = _value_end(text, begin, true, false, null)
+            begin = skip_blanks(text, at + 1)
+            end = value_end(text, begin, true, false, null)
             if end == ABSENT:
                 break
             if sorts[key] != _UNKNOWN:
                 # Of a key that stands there twice the decoder knows which one counts.
                 bit, null_here = 1 << key, text[begin] == null[0]
-                if seen & bit or (null_here and _REQUIRED & bit):
+                if seen & bit or (null_here and REQUIRED & bit):
                     break
                 seen |= bit
-                if not (null_here or _take(text, begin, end, sorts[key], row, start, size, numbers, forms)):
+                if not (null_here or take(text, begin, end, sorts[key], row, start, size, numbers, forms)):
                     break
-            at = _skip_blanks(text, end)
-            more, closed = text[at] == _COMMA, text[at] == _CLOSES
-        odd[row] = not closed or (seen & _REQUIRED) != _REQUIRED or _skip_blanks(text, at + 1) != ends[row]
+            at = skip_blanks(text, end)
+            more, closed = text[at] == COMMA, text[at] == CLOSES
+        odd[row] = not closed or (seen & REQUIRED) != REQUIRED or skip_blanks(text, at + 1) != ends[row]
         if size[row, Field.FINGERPRINT] == ABSENT:
             start[row, Field.FINGERPRINT], size[row, Field.FINGERPRINT] = start[row, Field.JA3], size[row, Field.JA3]
         at = ends[row] + 1

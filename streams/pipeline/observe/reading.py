@@ -15,6 +15,7 @@ from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.events import PROJECTION, ROOM, Events, Fault, unpack
 from streams.pipeline.observe.flat import read_flat
+from streams.pipeline.observe.nested import is_nested, read_nested
 
 PACKER: Final = msgspec.msgpack.Encoder()
 project = attrgetter(*PROJECTION)
@@ -122,7 +123,7 @@ def dead_letter(batch: Batch, reading: Reading, row: int, fault: Fault) -> Dead:
 
 
 class _Unread(Sequence[RequestEvent]):
-    """Flat records that are decoded when somebody asks for one: few are."""
+    """Canonical records that are decoded when somebody asks for one: few are."""
 
     def __init__(self, values: Sequence[bytes]) -> None:
         self._values = values
@@ -136,19 +137,52 @@ class _Unread(Sequence[RequestEvent]):
     def __getitem__(self, row: slice) -> "_Unread": ...
     def __getitem__(self, row: int | slice) -> "RequestEvent | _Unread":
         """The event of one record."""
-        return _Unread(self._values[row]) if isinstance(row, slice) else FAST_DECODER.decode(self._values[row])
+        return _Unread(self._values[row]) if isinstance(row, slice) else _decoded(self._values[row])
 
 
-def read_all(batch: Batch, record_max_bytes: int) -> Reading:
-    """Decode all records in one go; raises one of READ_ERRORS where one of them needs a closer look."""
+def read_all(batch: Batch, record_max_bytes: int, *, names: bool = False) -> Reading:
+    """Read all records in one go; raises one of READ_ERRORS where one of them needs a closer look.
+
+    With ``names`` the formats are told where a record is nested.
+    """
     values: Sequence[bytes] = batch.values  # type: ignore[assignment]  # a tombstone raises TypeError, as it should
     if max(map(len, values), default=0) > record_max_bytes:
         raise TypeError("a record is too long")
     events, odd = read_flat(values)
-    if odd.size:
-        records = [FAST_DECODER.decode(values[row]) for row in odd.tolist()]
-        events = events.put(odd, unpack(pack(records), len(records)))
-    return Reading(_Unread(values), np.arange(len(values)), events, [])
+    if not odd.size:
+        return Reading(_Unread(values), np.arange(len(values)), events, [])
+    nested: list[int] = []
+    left: list[int] = []
+    records: list[RequestEvent] = []
+    for row in odd.tolist():
+        if is_nested(values[row]):
+            nested.append(row)
+        else:
+            left.append(row)
+            records.append(FAST_DECODER.decode(values[row]))
+    if nested:
+        columns, unread = read_nested([values[row] for row in nested])
+        events = columns if len(nested) == len(values) else events.put(np.array(nested), columns)
+        others = [nested[place] for place in unread.tolist()]
+        left += others
+        records += [_decoded(values[row]) for row in others]
+    if left:
+        events = events.put(np.array(left), unpack(pack(records), len(records)))
+    told = [CANONICAL] * len(values) if nested and names else ()
+    return Reading(_Unread(values), np.arange(len(values)), events, [], told)
+
+
+def _decoded(value: bytes) -> RequestEvent:
+    """A flat or nested record; raises one of READ_ERRORS where it is none."""
+    try:
+        return FAST_DECODER.decode(value)
+    except msgspec.ValidationError as error:
+        if not is_nested(value):
+            raise
+        try:
+            return decode_request(value)
+        except RecordError:
+            raise error from None
 
 
 def _read_each(batch: Batch, record_max_bytes: int) -> Reading:

@@ -22,6 +22,10 @@ _RECORD = {
     "tls.client.ja4": "t13d1516h2_8daaf6152771_02713d6af862",
     "weir.account.tier": "free",
 }
+_NESTED: Final = (
+    b'{"@timestamp":"2026-11-24T09:00:00.000Z","http":{"request":{"method":"GET"}},"url":{"path":"/people/7"},'
+    b'"user":{"id":"u"},"labels":["a"]}'
+)
 _LINE: Final = b'203.0.113.9 - u [24/Nov/2026:09:00:00 +0000] "GET /people/7 HTTP/1.1" 200 12 "-" "-"'
 _BOT: Final = Bot(
     name="bot",
@@ -39,5 +43,5 @@ def warm_up() -> None:
     records = [_RECORD, _RECORD | {"client.address": "2001:db8::1", "weir.targets": ["a"]}]
     values = [msgspec.json.encode(record) for record in records]
     observer = Observer(InputSettings(), DEFAULT_SURFACES, 1, [_BOT], [_GROUP], lambda some: [Origin()] * len(some))
-    for some in (values, [_LINE]):
+    for some in (values, [_NESTED], [_LINE]):
         observer.observe(Batch("", 0, 0, len(some), some))
