@@ -7,7 +7,7 @@ known; a request from another one is a *hop*. Three sums of log-likelihood ratio
 
 * across: hops between networks, more so to a country that neither of the two lies in, and to a network that the
   account is not remembered to have used before, less so back to a third one of the same hour, since some people have
-  three devices; requests from the two last addresses speak against. No honest trait explains it, so it has no cap.
+  three devices; requests from the two last addresses speak against. It has no cap of its own.
   Who roams does so between home, office, carrier and VPN, which are remembered; a thief's addresses are all new. Two
   devices are two sessions: a *session* in a third network within five minutes, be it for the first time or again, is a
   hop like one to a network that is not remembered, since no device is in three. That counts among networks where
@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns, Span
 from detectors.core.compiled import compiled
-from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
+from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.model import Model
 from detectors.core.places import (
     KNOWN_S,
@@ -106,7 +106,8 @@ STEP: Final = 1 / 8192
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.credential_spread]``."""
 
-    cap: Annotated[float, msgspec.Meta(ge=0.0)] = float("inf")
+    cap: Nats = 10.0
+    """Two in 10,000 simulated days of people who travel, or use a relay, come to more."""
     limit: Annotated[float, msgspec.Meta(ge=7.0)] = 15.0
     """Evidence in natural logarithms that an alert needs; 7 is one honest person in a thousand."""
     block_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 1.2
