@@ -9,6 +9,8 @@ from schemas.codec import MsgpackCodec
 VERSION: Final = 3
 READABLE: Final = (2, VERSION)
 """Version 2 tells no length of its epochs: they have an hour."""
+HOURS_END_S: Final = 1_900_000_000
+"""In 2030 nothing writes version 2 any more: one that seems to end then counts shorter epochs."""
 PART_PROFILES: Final = 50_000
 """Profiles in one part; 12 bytes each, so that a part stays below a broker's default of 1 MB."""
 PART_SUSPECTS: Final = 25_000
@@ -59,6 +61,15 @@ class ModelDelta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def end_s(self) -> int:
         """Event time at which the epoch ended, in seconds since 1970."""
         return (self.epoch + 1) * self.epoch_s
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why this version cannot tell what it says; None where it can."""
+        if self.version not in READABLE:
+            return f"has version {self.version}, this is version {VERSION}"
+        if self.version != VERSION and self.end_s > HOURS_END_S:
+            return f"has version {self.version} and epochs that are no hours, whose time this version cannot tell"
+        return None
 
     @property
     def key(self) -> str:

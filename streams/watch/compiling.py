@@ -35,11 +35,15 @@ def load(settings: Settings, warm: WarmUp = warm_up) -> None:
     if missing is None:
         return
     log.info("compiling, which takes a minute, once: %s is in no file yet", missing)
-    status = _compile_apart(settings, warm)
+    try:
+        told = f"ended with status {_compile_apart(settings, warm)}"
+    except OSError as error:  # no more processes, or no memory for one
+        told = f"failed: {error.strerror or error}"
     missing = _missing(settings, warm)
     if missing is not None:
-        told = f"compiling apart ended with status {status}, and {missing} is in no file"
-        log.warning("%s: this process compiles, and keeps more memory", told)
+        log.warning(
+            "compiling apart %s, and %s is in no file: this process compiles, and keeps more memory", told, missing
+        )
         warm(settings)
 
 

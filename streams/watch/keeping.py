@@ -22,8 +22,7 @@ import msgspec
 
 from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError, RecordError, UsageError
-from schemas.model import MODEL_CODEC, READABLE, ModelDelta
-from schemas.model import VERSION as MODEL_VERSION
+from schemas.model import MODEL_CODEC, ModelDelta
 from streams.watch.following import Place
 
 VERSION: Final = 1
@@ -132,8 +131,8 @@ class Kept:
             delta = MODEL_CODEC.decode(file.read_bytes())
         except RecordError as error:
             raise CheckpointError(str(file), str(error)) from error
-        if delta.version not in READABLE:
-            raise CheckpointError(str(file), f"version {delta.version}, this Weir reads version {MODEL_VERSION}")
+        if (why := delta.unreadable) is not None:
+            raise CheckpointError(str(file), why)
         return delta
 
     def learn(self, delta: ModelDelta) -> None:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from schemas import topic
 from schemas.alert import ALERT_CODEC, ALERTS_FILE, Alert, AlertStatus
 from schemas.block import BLOCK_CODEC, BLOCKS_FILE, Block, BlockStatus, decode_block
-from schemas.errors import CheckpointError, ModelError, RecordError
+from schemas.errors import CheckpointError, RecordError
+from schemas.model import ModelDelta
 from schemas.override import decode_override
 from streams.clock import Clock
 from streams.enrichment import LOOK_S, enrichment_of
@@ -135,18 +136,27 @@ class Watching:
         )
 
     def _restored(self, manifest: Manifest | None) -> Pipeline:
-        """The pipeline as it was at the last checkpoint; a new one where none serves."""
-        pipeline = self._new()
+        """The pipeline as it was at the last checkpoint; where none serves a new one, with what was learned."""
         if manifest is None:
-            return pipeline
+            return self._new()
         try:
-            for delta in self._kept.deltas():
-                pipeline.models.add(delta)
-            restore(pipeline.assessors[0], self._kept.parts(manifest))
-        except (CheckpointError, ModelError) as error:
+            deltas = list(self._kept.deltas())
+        except CheckpointError as error:
             log.warning("what was known cannot be used, and is learned anew: %s", error)
             return self._new()
+        pipeline = self._with(deltas)
+        try:
+            restore(pipeline.assessors[0], self._kept.parts(manifest))
+        except CheckpointError as error:
+            log.warning("what was known of actors cannot be used, and is learned anew: %s", error)
+            return self._with(deltas)
         log.info("restored %d actors", len(pipeline.assessors[0].actors))
+        return pipeline
+
+    def _with(self, deltas: Sequence[ModelDelta]) -> Pipeline:
+        pipeline = self._new()
+        for delta in deltas:
+            pipeline.models.add(delta)
         return pipeline
 
     def _position(self, number: int) -> int:

@@ -279,7 +279,7 @@ class Assessor:
 
     def _begin(self, bound: int, outcome: Outcome) -> int:
         self._epoch = min(self.release.earliest(), bound) // self._epoch_us
-        outcome.deltas += self.learner.tell(self._epoch - 1)
+        outcome.deltas += self.learner.begin(self._epoch)
         return self._epoch
 
     def _next_epoch(self, epoch: int, bound: int, outcome: Outcome) -> None:

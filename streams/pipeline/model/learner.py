@@ -66,6 +66,16 @@ class Learner:
         self._met, self._tables = list(state.met), dict(state.tables)
         self._honest, self._suspects = state.honest, state.suspects
 
+    def begin(self, epoch: int) -> list[ModelDelta]:
+        """That all epochs before ``epoch`` are over; what a checkpoint brought that was not told is kept.
+
+        It may be of ``epoch``, and whoever was told of the ones before takes nothing of them any more.
+        """
+        suspects, self._suspects = self._suspects, np.zeros(0, np.uint64)
+        out = self.tell(epoch - 1)
+        self._suspects = suspects
+        return out
+
     def leave(self, epoch: int, begun: int) -> list[ModelDelta]:
         """What is due when ``epoch`` is over and ``begun`` begins, with nothing in between."""
         last = self.epochs.last(epoch)

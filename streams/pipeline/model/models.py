@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from detectors.core.model import Model, empty
 from detectors.core.popularity import BINS, Popularity, build
 from schemas.errors import ModelError
-from schemas.model import READABLE, VERSION, Lesson, ModelDelta
+from schemas.model import Lesson, ModelDelta
 from streams.pipeline.model.epochs import Epochs
 from streams.settings import ModelSettings
 
@@ -66,7 +66,8 @@ class Models:
         self._today: dict[str, NDArray[np.float64]] = {}
         self._day = 0
         self._principals: deque[tuple[int, int]] = deque()
-        self._suspects: deque[tuple[int, NDArray[np.uint64]]] = deque()
+        self._suspects, self._named_in = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        """Who is suspect, ascending, and the latest epoch that said so."""
         self._folded = _NEVER
         self._ripe = False
         self._first = -_NEVER
@@ -84,8 +85,8 @@ class Models:
         Raises:
             ModelError: another version has written it.
         """
-        if delta.version not in READABLE:
-            raise ModelError(f"delta {delta.key} of the model has version {delta.version}, this is version {VERSION}")
+        if (why := delta.unreadable) is not None:
+            raise ModelError(f"delta {delta.key} of the model {why}")
         # Epochs of another length are merged with the own one in which they end, and over with the last that is whole.
         epoch, over = -(-delta.end_s // self._settings.epoch_s) - 1, delta.end_s // self._settings.epoch_s - 1
         mark = epoch, delta.end_s, delta.partition
@@ -198,7 +199,7 @@ class Models:
 
     def _fold_suspects(self, epoch: int) -> None:
         """A model that differs from the last one by its suspects alone, if it does and they count already."""
-        last, suspects = self._models[-1], self._suspected()
+        last, suspects = self._models[-1], self._suspects
         if self._ripe and not np.array_equal(last.suspects, suspects):
             popularity = dataclasses.replace(last.popularity, label=self._label(epoch))
             self._epochs.append(epoch)
@@ -209,8 +210,13 @@ class Models:
         self._lessons = {table: counts * fade for table, counts in self._lessons.items()}
         self._peaks = {table: counts * fade for table, counts in self._peaks.items()}
         self._end_day(epoch * self._settings.epoch_s // DAY_S)
+        told: dict[str, NDArray[np.float64]] = {}
         for lesson in lessons:
-            _add(self._today if lesson.table.startswith(PEAKS_OF) else self._lessons, lesson)
+            _add(self._today if lesson.table.startswith(PEAKS_OF) else told, lesson)
+        # At once: the sum of what has faded and one count after the other would depend on their order.
+        for table, counts in told.items():
+            held = self._lessons.get(table)
+            self._lessons[table] = counts if held is None or held.size != counts.size else held + counts
         new = sum(int(np.frombuffer(one.counts, "<i8").sum()) for one in lessons if one.table == PRINCIPALS)
         self._principals.append((epoch, new))
         while self._principals[0][0] <= epoch - DAY_S // self._settings.epoch_s:
@@ -218,11 +224,13 @@ class Models:
 
     def _suspect(self, epoch: int, suspects: Sequence[bytes]) -> None:
         """Add the suspects of one epoch; those of a day ago are suspect no longer."""
-        keys = [np.frombuffer(one, "<u8") for one in suspects if one]
-        if keys:
-            self._suspects.append((epoch, np.unique(np.concatenate(keys))))
-        while self._suspects and self._suspects[0][0] <= epoch - DAY_S // self._settings.epoch_s:
-            self._suspects.popleft()
+        new = np.concatenate([np.zeros(0, np.uint64), *(np.frombuffer(one, "<u8") for one in suspects)])
+        still = self._named_in > epoch - DAY_S // self._settings.epoch_s
+        if new.size or not still.all():
+            named_in = np.concatenate([np.full(new.size, epoch, np.int64), self._named_in[still]])
+            # The first of equal keys is taken, which is that of the latest epoch.
+            self._suspects, at = np.unique(np.concatenate([new, self._suspects[still]]), return_index=True)
+            self._named_in = named_in[at]
 
     def _end_day(self, day: int) -> None:
         """Peaks of a day count once it is over: until then they have yet to rise."""
@@ -234,9 +242,6 @@ class Models:
             self._peaks[name] = self._peaks.get(name, np.zeros(counts.size)) + counts
         self._today = {}
 
-    def _suspected(self) -> NDArray[np.uint64]:
-        return np.unique(np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in self._suspects)]))
-
     def _model(self, popularity: Popularity) -> Model:
         if not self._ripe:
             return Model(popularity)
@@ -244,7 +249,7 @@ class Models:
             {name: np.maximum(counts, 0.0) for name, counts in held.items()} for held in (self._lessons, self._peaks)
         )
         principals = float(sum(count for _, count in self._principals))
-        return Model(popularity, tables, peaks, principals, self._suspected())
+        return Model(popularity, tables, peaks, principals, self._suspects)
 
     def _merged(
         self, new: NDArray[np.uint64], times: NDArray[np.uint32]

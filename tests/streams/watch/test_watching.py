@@ -217,17 +217,21 @@ def test_a_log_that_is_left_out_was_the_newest(log: Path, tmp_path: Path) -> Non
 
 
 def test_state_of_another_make_is_learned_anew(log: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The places stay: nothing is judged twice."""
+    """The places stay, and what was learned of all: nothing is judged twice."""
     state = tmp_path / "state"
     watching = begin(state, log)
     to_the_end(watching)
     watching.close()
+    learned = watching._pipeline.models.learned
     manifest = msgspec.json.decode((state / MANIFEST).read_bytes())
     for file in manifest["parts"].values():
         (state / "parts" / file).write_bytes(b"of another version")
     watching = begin(state, log)
     to_the_end(watching)
     assert "is learned anew" in caplog.text
+    watching._pipeline.models.serve(2**31)
+    assert learned != (None, None)
+    assert watching._pipeline.models.learned == learned
     assert watching.seen.lines == 0
     watching.close()
 

@@ -40,3 +40,9 @@ def for_ever(settings: Settings) -> None:
         os.write(1, f"{os.getpid()}\n".encode())
         time.sleep(600)
     one_loop(settings)
+
+
+def no_process(settings: Settings) -> None:
+    """Let no other process begin."""
+    sys.executable = "/nowhere"
+    one_loop(settings)

@@ -111,6 +111,7 @@ def test_under_another_length_of_epochs(epoch_s: int) -> None:
     run, kept = Run(PLAIN), Kept()
     while run.at < 12:
         run.step()
+    run.assessors[0].learner.suspect(np.array([7], np.uint64))
     kept.write(run.assessors[0], everything=True)
     settings = replace(days.QUICK, model=replace(days.QUICK.model, epoch_s=epoch_s))
     models = Models(settings.model, 1)
@@ -134,6 +135,7 @@ def test_under_another_length_of_epochs(epoch_s: int) -> None:
     assert {one.epoch_s for one in told} == {epoch_s}
     assert min(one.end_s for one in told) >= max(one.end_s for one in run.said[0] if isinstance(one, ModelDelta))
     assert sum(int(np.frombuffer(one.counts, "<u4").sum()) for one in told) > taught
+    assert 7 in np.concatenate([np.frombuffer(one.suspects, "<u8") for one in told])
 
 
 def test_the_assessor_goes_on_meanwhile() -> None:

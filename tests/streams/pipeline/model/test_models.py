@@ -233,6 +233,11 @@ class TestComplete:
         with pytest.raises(ModelError, match=rf"has version {VERSION + 1}, this is version {VERSION}"):
             models(1, [replace(delta(E, 0, [1])[0], version=VERSION + 1)])
 
+    def test_shorter_epochs_of_version_2(self) -> None:
+        """It does not tell their length: taken for hours they would end in 2085, and all else would seem to be old."""
+        with pytest.raises(ModelError, match="has version 2 and epochs that are no hours"):
+            models(1, [replace(delta(2 * E, 0, [1])[0], version=2)])
+
 
 contact = st.tuples(st.integers(0, 5), st.integers(1, 30), st.integers(0, BINS - 1))
 
@@ -349,6 +354,22 @@ class TestLearning:
         assert one.finish(E)[0].profiles
         following = one.finish(E + 1)
         assert [(part.parts, part.profiles, part.key) for part in following] == [(1, b"", f"{E + 1}/0/0")]
+
+
+def test_what_has_faded_is_added_to_once_an_epoch() -> None:
+    """Sums of what is no whole number any more depend on their order: two partitions give what one does, bit by bit."""
+    fading = replace(SETTINGS, popularity_half_life_s=3_500)
+    found = []
+    for told in ([(3, 0), (3, 12)], [(3,), (15,)]):
+        merged = Models(fading, len(told[0]))
+        for n, counts in enumerate(told):
+            for partition, count in enumerate(counts):
+                one = Learner(partition, EPOCHS)
+                one.count("long_tail.rate", 1, np.zeros(count, np.int64))
+                for each in one.finish(E + n):
+                    merged.add(each)
+        found.append(merged.serve(E + 1 + LAG).lessons["long_tail.rate"].tolist())
+    assert found[0] == found[1]
 
 
 def test_models_that_nobody_needs_are_dropped() -> None:
