@@ -34,6 +34,8 @@ PEAKS_OF: Final = "peaks."
 DAY_S: Final = 86_400
 KEPT_S: Final = 3 * DAY_S
 """Models older than this are dropped: a day more than ``weir.activity.v1`` keeps by default."""
+WHOLE_S: Final = 20 * 3_600
+"""Of a day that was judged by models that know people for less, peaks do not count: they had no time to rise."""
 _FORGOTTEN: Final = 0.25
 """Popularity below which a profile is as good as unknown."""
 _NEVER: Final = -(1 << 62)
@@ -70,6 +72,8 @@ class Models:
         """Who is suspect, ascending, and the latest epoch that said so."""
         self._folded = _NEVER
         self._ripe = False
+        self._knows_s = math.inf
+        """Since when models are served that know people."""
         self._first = -_NEVER
         self._epochs, self._models = [_NEVER], [empty()]
         self._needed_from = _NEVER
@@ -190,6 +194,8 @@ class Models:
         self._folded = epoch
         self._first = min(self._first, self._lengths.first(epoch))
         self._ripe = (epoch + 1 - self._first) * self._settings.epoch_s >= self._settings.learning_s
+        if self._ripe:
+            self._knows_s = min(self._knows_s, (epoch + LAG) * self._settings.epoch_s)
         honest = self._honest if self._ripe else np.zeros(BINS)
         self._epochs.append(epoch)
         popularity = build(self._label(epoch), self._profiles, self._counts, honest, self._settings.members)
@@ -233,10 +239,13 @@ class Models:
             self._named_in = named_in[at]
 
     def _end_day(self, day: int) -> None:
-        """Peaks of a day count once it is over: until then they have yet to rise."""
+        """Peaks of a day count once it is over, if it was a whole one: until then they have yet to rise."""
         if day == self._day:
             return
+        known_s = (self._day + 1) * DAY_S - max(self._knows_s, self._day * DAY_S)
         self._day = day
+        if known_s < WHOLE_S:
+            self._today = {}
         for table, counts in self._today.items():
             name = table.removeprefix(PEAKS_OF)
             self._peaks[name] = self._peaks.get(name, np.zeros(counts.size)) + counts
