@@ -30,6 +30,7 @@ from tests.contract.golden_file import lines
 from tests.streams.pipeline.enforce.saying import block as block_of
 
 WORD = ("--reason", "ticket 4711", "--owner", "anna")
+REVISION = "a" * 16
 
 
 @dataclass
@@ -209,11 +210,11 @@ def test_kill_switch_of_a_detector(desk: Desk) -> None:
 
 def test_revoke(desk: Desk) -> None:
     """Every block of a revision, in whatever spelling of it; none of an operator's, whose file had the same."""
-    desk.say(*(standing(f"account:{n}", config="sha256:aa") for n in range(3)), standing("account:9"))
-    desk.say(standing("account:8", config="sha256:aa", detectors=()))
-    assert len(desk.ask("revoke", "--config", "aa", *WORD)["taken_back"]) == 3
+    desk.say(*(standing(f"account:{n}", config=f"sha256:{REVISION}") for n in range(3)), standing("account:9"))
+    desk.say(standing("account:8", config=f"sha256:{REVISION}", detectors=()))
+    assert len(desk.ask("revoke", "--config", REVISION, *WORD)["taken_back"]) == 3
     assert [desk.status(f"account:{n}") for n in (0, 1, 2, 8, 9)] == ["revoked"] * 3 + ["active"] * 2
-    printed = desk.run("revoke", "--config", "sha256:ab", *WORD, status=1)
+    printed = desk.run("revoke", "--config", f"sha256:{'b' * 16}", *WORD, status=1)
     assert f"no block of it stands; what stands is of sha256:{'0' * 16}" in printed
 
 
@@ -276,8 +277,8 @@ def test_said_twice(desk: Desk) -> None:
 def test_an_order_comes_back(desk: Desk) -> None:
     """An operator's challenge that gave way to a block of Weir's is in force again when that is taken back."""
     desk.run("block", "account:3", "--for", "1d", *WORD, "--action", "challenge")
-    desk.say(standing("account:3", config="sha256:aa"))
-    found = desk.ask("revoke", "--config", "aa", *WORD)
+    desk.say(standing("account:3", config=f"sha256:{REVISION}"))
+    found = desk.ask("revoke", "--config", REVISION, *WORD)
     assert [(one["action"], one["status"]) for one in found["taken_back"]] == [("block", "revoked")]
     assert [(one["action"], one["status"]) for one in found["made"]] == [("challenge", "active")]
     assert desk.status("account:3") == "active"
