@@ -190,7 +190,7 @@ def _judge(
     block: NDArray[np.bool_],
     numbers: NDArray[np.float64],
 ) -> None:
-    """Move the groups on row by row; fills level, since, profiles, may_block and [7, n] of `NUMBERS`, zero before."""
+    """Move the groups on row by row; fills level, since, profiles, may_block and [8, n] of `NUMBERS`, zero before."""
     for i in range(group_slot.size):
         g, m = group_slot[i], member_slot[i]
         if g < 0 or m < 0:
@@ -199,7 +199,9 @@ def _judge(
         moment_us = time_us[i] - 1 if kind[i] == _TOUCH else time_us[i]
         move_on(groups, g, max(int(moment_us // US), int(groups.at_s[g]), 1), limits.half_life_s)
         if kind[i] == _TOUCH:
-            furnish(groups, members, g, m)
+            if furnish(groups, members, g, m):
+                numbers[4, i] = BARE_ACCOUNT if (members.traits[m] & LOGGED_IN) != 0 else ANONYMOUS
+                numbers[5, i] = LEAVES
             continue
         young = (flags[i] & _FLAG_YOUNG) != 0 and (flags[i] & _FLAG_LOGGED_IN) != 0
         if (flags[i] & _FLAG_LOGGED_IN) != 0:
@@ -219,11 +221,15 @@ def _judge(
         numbers[2, i] = np.int64(groups.people[g, 0]) + groups.people[g, 1]
         numbers[3, i] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
         numbers[4, i] = k
-        numbers[5, i] = 1.0 if adds else 0.0
+        if adds:
+            numbers[5, i] = max(members.nats[m] if k == YOUNG else members.given[m], np.float32(0.0))
         numbers[6, i] = suspect(groups, members, g, m, adds, limits)
+        numbers[7, i] = groups.since_s[g, k]
 
 
-NUMBERS: Final = ("sum", "members", "people", "behind", "subset", "contributes", "suspects")
+NUMBERS: Final = ("sum", "members", "people", "behind", "subset", "gives", "suspects", "rise")
+LEAVES: Final = -1.0
+"""In place of what a member gives: it turned out to be furnished and took back what it gave."""
 
 
 class Cohort(Detector[Config]):
@@ -250,9 +256,10 @@ class Cohort(Detector[Config]):
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: the highest sum that the row's member belongs to, as a share of the limit.
 
-        ``numbers["contributes"]`` is 1 where the row adds evidence to a sum: its principal is one to be named;
-        ``numbers["suspects"]`` is 1 where it is one to be suspected, 2 where for certain. Principals' own rows say only
-        that they are suspects.
+        Where the row adds evidence, ``numbers["gives"]`` is what its principal gave to the sum since it began to rise,
+        so that an alert can name who gave most; -1 where it left the sum. ``subset`` and ``rise`` say which sum that
+        is. ``numbers["suspects"]`` is 1 where it is one to be suspected, 2 where for certain. Principals' own rows say
+        only that they are suspects.
         """
         config = self.config
         n = len(columns)

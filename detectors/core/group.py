@@ -171,21 +171,23 @@ def _bounded(grains: np.int64) -> np.int64:
 
 
 @in_place
-def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> None:
-    """Remove from a sum what a member gave that turns out to be furnished."""
+def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
+    """Remove from a sum what a member gave that turns out to be furnished; returns whether it gave anything."""
     given = np.float64(members.given[m])
     if members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S:
         groups.held[g, k] = _bounded(np.int64(groups.held[g, k]) - members.pending[m])
         given -= members.pending[m] * GRAIN
     members.pending[m] = 0
     since_s = groups.since_s[g, k]
-    if since_s != 0 and members.given_since_s[m] == since_s:
+    gave = since_s != 0 and members.given_since_s[m] == since_s
+    if gave:
         groups.total[g, k] = max(groups.total[g, k] - max(given, 0.0), 0.0)
         _down(groups.contacts, g, k, np.int64(members.given_contacts[m]))
         _down(groups.members, g, k, 1)
         if groups.members[g, k] == 0:
             _end_rise(groups, g, k)
     members.given_since_s[m] = 0
+    return bool(gave)
 
 
 @in_place
@@ -200,16 +202,16 @@ def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
 
 
 @in_place
-def furnish(groups: Groups, members: Members, g: int, m: int) -> None:
-    """A member asked for something beside profiles: it leaves (a) and (b) for good, with what it gave."""
+def furnish(groups: Groups, members: Members, g: int, m: int) -> bool:
+    """A member asked for something beside profiles: it leaves (a) and (b) for good, with what it gave, if it did."""
     if (members.traits[m] & FURNISHED) != 0:
-        return
+        return False
     members.traits[m] |= FURNISHED
     look_like(groups, members, g, m)
     logged_in = (members.traits[m] & LOGGED_IN) != 0
     if logged_in:
         groups.logged_in[g] = 1
-    _take_back(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS)
+    return _take_back(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS)
 
 
 @in_place

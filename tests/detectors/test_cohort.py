@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from detectors.cohort import Config
+from detectors.cohort import LEAVES, Config
 from detectors.core.columns import AGENTS
 from detectors.core.fleet import BARE_CAP, FURNISHED_NATS, bare_nats
 from detectors.core.model import Model, certainly
@@ -85,7 +85,7 @@ class TestWhoCounts:
         found = evidence(fleet(60, **given))
         assert not found.level.any()
         assert not found.may_block.any()
-        assert not found.numbers["contributes"].any()
+        assert not found.numbers["gives"].any()
 
     def test_other_actors(self) -> None:
         """An account's own rows are not a group's."""
@@ -101,7 +101,7 @@ class TestWhoCounts:
             of.judge(touch, MODEL)
             found = of.judge(fleet(60, flags=flags), MODEL)
             assert not found.level.any()
-            assert not found.numbers["contributes"].any()
+            assert not found.numbers["gives"].any()
 
     def test_furnished_accounts_alert_only(self) -> None:
         """New accounts that load pages are spoken of as (c), never blocked."""
@@ -111,7 +111,7 @@ class TestWhoCounts:
         assert int(np.flatnonzero(found.level >= 1)[0]) == ENOUGH - 1
         assert set(found.numbers["subset"].tolist()) == {2}
         assert not found.may_block.any()
-        assert found.numbers["contributes"].all()
+        assert (found.numbers["gives"] > 0).all()
 
     def test_young_turn_popular(self) -> None:
         """(c) is floored at each contact and starts afresh."""
@@ -126,7 +126,23 @@ class TestWhoCounts:
     def test_names(self) -> None:
         """Rows that add evidence say so, popular and repeated profiles do not."""
         columns = group([0, 1, 2, 3], [0, 1, 2, 3], popularity=[0, SOME, 0, 0], profile=[7, 8, 9, 9])
-        assert evidence(columns).numbers["contributes"].tolist() == [1, 0, 1, 0]
+        assert (evidence(columns).numbers["gives"] > 0).tolist() == [True, False, True, False]
+
+    def test_what_each_gave(self) -> None:
+        """A member's part of the sum since it began to rise, which names it; less after popular profiles."""
+        columns = group([0, 20, 40, 60], [0, 1, 0, 0], popularity=[0, 0, SOME, 0])
+        said = evidence(columns).numbers
+        less = float(ratios(MODEL.popularity, 0.3)[SOME])
+        assert said["gives"] == pytest.approx([RARE, RARE, 0.0, max(2 * RARE + less, 0.0)], rel=1e-3)
+        assert set(said["rise"].tolist()) == {START_S}
+        assert set(said["subset"].tolist()) == {0.0}
+
+    def test_who_leaves(self) -> None:
+        """Who turns out to be furnished leaves the sum, which is said once, and not of whoever is not in it."""
+        of = judge()
+        of.judge(group([0, 1, 2], [0, 1, 2], popularity=[0, 0, SOME]), MODEL)
+        touch = of.judge(group([3, 4, 5, 6], [0, 0, 3, 2], kind=Kind.TOUCH), MODEL).numbers
+        assert touch["gives"].tolist() == [LEAVES, 0.0, 0.0, LEAVES]
 
     def test_one_evening(self) -> None:
         """An unknown profile that everybody looks at in a row counts once."""
@@ -194,7 +210,7 @@ class TestSuspects:
     def test_not_on_the_first_page(self) -> None:
         """A member is suspect once a cell of its own has ended without furniture, popular or rare."""
         found = evidence(group([0, 5, 10, 10, 20], [0, 0, 0, 1, 1]))
-        assert found.numbers["contributes"].all()
+        assert (found.numbers["gives"] > 0).all()
         assert found.numbers["suspects"].tolist() == [0, 0, 1, 0, 1]
 
     @pytest.mark.parametrize("mix", [0.3, 0.5])

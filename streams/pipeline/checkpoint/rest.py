@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.actor import Actor
 from schemas.codec import DECODE_ERRORS
 from schemas.errors import CheckpointError
 from streams.pipeline.assess.assessor import Assessor
 from streams.pipeline.assess.bounds import Turnover
 from streams.pipeline.assess.release import LONG_AGO, ReleaseState, Waiting
+from streams.pipeline.assess.roster import Givers
 from streams.pipeline.checkpoint.layout import Layout
 from streams.pipeline.checkpoint.part import slots_of
 from streams.pipeline.model.learner import LearnerState
@@ -49,8 +49,8 @@ class Rest(msgspec.Struct, array_like=True):
     decider: DeciderState
     held: list[Names]
     """Last time and columns of what messages can be asked for."""
-    names: list[tuple[int, list[tuple[int, Actor]]]]
-    """By group, the names of its members by key."""
+    names: list[tuple[int, list[Givers]]]
+    """By group, its members that gave most."""
     met: int
     """First contacts that are not told yet, which lie in blobs of their own."""
 
@@ -86,7 +86,7 @@ def copy(assessor: Assessor, layout: Layout, keys: NDArray[np.uint64], met: int)
         sources=[(*one[:4], len(one.rows)) for one in release.sources],
         decider=assessor.decider.state(keys),
         held=[],
-        names=[(int(keys[slot]), list(members.items())) for slot, members in names.items()],
+        names=[(int(keys[slot]), givers) for slot, givers in names.items()],
         met=met,
     )
     return Copy(msgspec.msgpack.encode(rest), keys, release, assessor.learner.state(), held)
@@ -139,7 +139,7 @@ def load(rest: Rest, arrays: Mapping[str, NDArray[Any]], met: NDArray[np.uint64]
     named = [*rest.decider.keys(), *(key for key, _ in rest.names)]
     slots = dict(zip(named, slots_of(keys, np.array(named, np.uint64)).tolist(), strict=True))
     assessor.decider.load(rest.decider, slots)
-    assessor.roster.load(_held(rest), {slots[key]: dict(members) for key, members in rest.names})
+    assessor.roster.load(_held(rest), {slots[key]: givers for key, givers in rest.names})
 
 
 def _sources(rest: Rest, arrays: Mapping[str, NDArray[Any]], keys: NDArray[np.uint64]) -> Iterator[Waiting]:

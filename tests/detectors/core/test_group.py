@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.cohort import NUMBERS, Cohort
+from detectors.cohort import LEAVES, NUMBERS, Cohort
 from detectors.core.columns import Columns
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, Judge
@@ -219,9 +219,9 @@ class TestFold:
         """Numbers are finite and not negative, and findings began before and disclosed something."""
         columns = noise(np.random.default_rng(3))
         found = evidence(columns)
-        for column in (found.level, *found.numbers.values()):
+        for name, column in (("level", found.level), *found.numbers.items()):
             assert np.isfinite(column).all()
-            assert (column >= 0).all()
+            assert ((column >= 0) | ((name == "gives") & (column == LEAVES))).all()
         assert (found.since_us <= columns.time_us).all()
         assert (found.profiles[found.level >= 1] >= 10).all()
 

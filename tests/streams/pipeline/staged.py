@@ -37,15 +37,16 @@ class Scripted(Detector[DetectorConfig]):
         challenges: bool = False,
         control: str = "R3",
         adds: Sequence[float] = (),
+        sum_of: tuple[float, float] = (0.0, 0.0),
         lessons: Mapping[str, int] | None = None,
         place: int = 0,
         teaches: Sequence[float] = (),
         public: str = "too much",
     ) -> None:
-        """``nats`` below 0 have not moved; ``lessons`` are counted at ``place`` in every row."""
+        """``nats`` below 0 have not moved; members add to the sum ``sum_of``; ``lessons`` count at ``place``."""
         super().__init__(DetectorConfig(cap=cap, block_ratio=ratio))
         self._called, self._public = called, public
-        self._level, self._nats, self._adds = level, nats, adds
+        self._level, self._nats, self._adds, self._sum_of = level, nats, adds, sum_of
         self._may_block, self._place, self._teaches = may_block, place, teaches
         self.challenges, self.control = challenges, control  # type: ignore[misc]  # one object, one detector
         self.lessons = lessons or {}  # type: ignore[misc]  # likewise
@@ -64,12 +65,19 @@ class Scripted(Detector[DetectorConfig]):
             columns.time_us.copy(),
             np.ones(n, np.int64),
             np.full(n, self._may_block),
-            ({name: _padded(self._adds, n, 0.0) for name in ("contributes", "suspects")} if self._adds else {})
+            (self._given(n) if self._adds else {})
             | ({"teaches": _padded(self._teaches, n, 0.0)} if self._teaches else {}),
             np.maximum(nats, 0.0),
             nats >= 0,
             {table: np.full(n, self._place, np.int64) for table in self.lessons},
         )
+
+    def _given(self, n: int) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        subset, rise = self._sum_of
+        return {name: _padded(self._adds, n, 0.0) for name in ("gives", "suspects")} | {
+            "subset": np.full(n, subset),
+            "rise": np.full(n, rise),
+        }
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Its name and the level."""

@@ -5,7 +5,10 @@ from typing import Final
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from detectors.cohort import LEAVES
 from schemas.actor import Actor, Scope
 from schemas.alert import Alert
 from schemas.mode import Mode
@@ -40,12 +43,18 @@ def message(members: list[int], last_us: int = START_US) -> Sightings:
 
 
 def case(
-    members: list[int], level: float = 1.0, adds: list[float] | None = None, slots: list[int] | int = GROUP
+    members: list[int],
+    level: float = 1.0,
+    adds: list[float] | None = None,
+    slots: list[int] | int = GROUP,
+    *,
+    subset: float = 0.0,
+    rise: float = 1.0,
 ) -> tuple[Case, Rows]:
-    """Sightings of a group, each by a member."""
+    """Sightings of a group, each by a member that gave so much to one of its sums."""
     n = len(members)
     rows = rows_of([START_US + k for k in range(n)], slots=slots, principals=members, flags=0)
-    detector = Scripted("fleet", [level] * n, adds=[1.0] * n if adds is None else adds)
+    detector = Scripted("fleet", [level] * n, adds=[1.0] * n if adds is None else adds, sum_of=(subset, rise))
     return Staged((detector, Mode.ALERT)).evaluate(rows).case, rows
 
 
@@ -62,15 +71,15 @@ def holding(*messages: Sightings) -> Roster:
     return roster
 
 
-def test_who_added() -> None:
-    """Members that added to the evidence up to and with the row, each once, in order of appearance."""
+def test_who_gave() -> None:
+    """Members that gave evidence up to and with the row, each once; of those who gave the same, the first first."""
     roster, of = holding(message([1, 2, 3])), case([3, 1, 3, 2])
     assert named(roster, of) == ["m3", "m1", "m2"]
     assert named(roster, of, 1) == ["m3", "m1"]
     assert roster.names(*of, 0) == [Actor("ip", "m3")]
 
 
-def test_who_added_nothing() -> None:
+def test_who_gave_nothing() -> None:
     """Whose sighting was popular, or who looked like a person, is not named."""
     assert named(holding(message([1, 2])), case([1, 2], adds=[1.0, 0.0])) == ["m1"]
 
@@ -110,11 +119,69 @@ def test_let_go(later_us: int, names: list[str]) -> None:
 
 
 def test_so_many() -> None:
-    """Of a large fleet the first twenty."""
+    """Of a large fleet the first twenty, if none gave more than another."""
     crowd = list(range(NAMES_MAX + 5))
     roster = holding(message(crowd))
     roster.keep(*case(crowd[:12]))
     assert named(roster, case(crowd[10:])) == [f"m{number}" for number in range(NAMES_MAX)]
+
+
+def test_who_gave_most() -> None:
+    """Whoever comes late and gives more stands before those who gave less, the least of whom make room."""
+    crowd = list(range(NAMES_MAX + 5))
+    roster = holding(message(crowd))
+    roster.keep(*case(crowd, adds=[1.0 + (n == 3) for n in crowd]))
+    assert named(roster, case([NAMES_MAX + 1, NAMES_MAX + 2], adds=[3.0, 1.0])) == [
+        f"m{n}" for n in (NAMES_MAX + 1, 3, *(n for n in range(NAMES_MAX) if n not in {0, 3}))
+    ]
+
+
+def test_who_took_it_back() -> None:
+    """A person that turned out to be one is named no longer, until it gives anew."""
+    roster = holding(message([1, 2]))
+    roster.keep(*case([1, 2]))
+    assert named(roster, case([1, 2], adds=[LEAVES, 1.0])) == ["m2"]
+    roster.keep(*case([1], adds=[LEAVES]))
+    assert named(roster, case([2])) == ["m2"]
+    assert named(roster, case([2, 1], adds=[1.0, 0.5])) == ["m2", "m1"]
+
+
+def test_who_took_back_what_is_not_known() -> None:
+    """A group that nobody gives anything to holds no memory."""
+    roster = holding(message([1]))
+    roster.keep(*case([1], adds=[LEAVES]))
+    assert roster.state()[1] == {}
+
+
+def test_another_rise() -> None:
+    """What was given before the sum fell to nothing does not count any more."""
+    roster = holding(message([1, 2]))
+    roster.keep(*case([1], rise=1.0))
+    assert named(roster, case([2], rise=2.0)) == ["m2"]
+
+
+def test_of_the_sum_that_speaks() -> None:
+    """Members of another sum of the group are not named, unless none speaks."""
+    roster = holding(message([1, 2]))
+    roster.keep(*case([1], subset=1.0, adds=[2.0]))
+    assert named(roster, case([2], subset=2.0)) == ["m2"]
+    assert named(roster, case([2], level=0.0)) == ["m1"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([LEAVES, 0.5, 1.0, 2.0, 3.0])), max_size=80),
+    st.integers(0, 80),
+)
+def test_any_cut(story: list[tuple[int, float]], cut: int) -> None:
+    """The names are those of one batch however a story is cut."""
+    crowd = message(list(range(31)))
+    members, gave = [member for member, _ in story], [much for _, much in story]
+    whole, parts = holding(crowd), holding(crowd)
+    whole.keep(*case([0, *members], adds=[1.0, *gave]))
+    parts.keep(*case([0, *members[:cut]], adds=[1.0, *gave[:cut]]))
+    if members[cut:]:
+        parts.keep(*case(members[cut:], adds=gave[cut:]))
+    assert whole.state() == parts.state()
 
 
 def test_alerts_name_members() -> None:

@@ -33,7 +33,7 @@ KEPT: Final = {
     "Decider": {"_blocked", "_brakes", "_closed", "_next_us", "_open"},
     "Brakes": {"_active", "_held", "_moved", "_new_us"},
     "Learner": {"_honest", "_met", "_suspects", "_tables"},
-    "Roster": {"_held", "_names"},
+    "Roster": {"_held", "_sums"},
     "Bounds": {"sleepers", "turnover"},
     "Sleepers": {"_runs", "count"},
 }  # fmt: skip
@@ -47,7 +47,7 @@ GIVEN: Final = {
     "Decider": {"_answers", "_config", "_cooldown_us", "_denied", "_policy", "overruling"},
     "Brakes": {"_brake_us", "_most", "_part", "_partition", "_partitions", "_share_max"},
     "Learner": {"_partition", "epochs"},
-    "Roster": {"_adding"},
+    "Roster": {"_given"},
     "Bounds": {"_actors", "_caps", "_decider", "_idle_s", "_members_idle_s", "_memory", "_release", "_roster"},
     "Sleepers": {"record"},
 }  # fmt: skip
@@ -163,4 +163,7 @@ def _release(assessor: Assessor, keys: np.ndarray[Any, Any]) -> Picture:
 
 def _roster(roster: Roster, keys: np.ndarray[Any, Any]) -> tuple[Any, Any]:
     held = [(last, *(np.asarray(each).tobytes() for each in names[:3]), names.text) for last, names in roster._held]
-    return held, {int(keys[slot]): list(names.items()) for slot, names in roster._names.items()}
+    return held, {
+        int(keys[slot]): [(one.sum, one.rise, list(one.members.items())) for one in sums.values()]
+        for slot, sums in roster._sums.items()
+    }
