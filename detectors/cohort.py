@@ -5,7 +5,8 @@ could be a fleet: (a) principals without a log-in and (b) accounts of any age, b
 beside profiles (no page, asset or call: no *furniture*), and (c) all accounts under 14 days. A member is a principal
 within the group. People do not share a taste for what nobody looks at: a crowd drifts far below zero, a fleet does not.
 No sum goes over older accounts with furniture: colleagues of one trade in one net look like a fleet. They have
-furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none.
+furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none. Nor does one who looks for
+the unknown make a group of two passers-by: members beside the one that gave most give half of an alert's evidence.
 
 That several came without furniture is evidence of its own, in (a) and (b), where nobody else stands behind the group:
 by how rare it is for people's views to stand alone (`bare_view` learns it), and no more than five nats in all, since
@@ -161,7 +162,7 @@ def _say(groups: Groups, members: Members, g: int, m: int, young: bool, limits: 
     logged_in = (members.traits[m] & LOGGED_IN) != 0
     bare = (members.traits[m] & FURNISHED) == 0
     narrow = BARE_ACCOUNT if logged_in else ANONYMOUS
-    level, block, k = 0.0, False, narrow
+    level, block, k = 0.0, False, narrow if bare else YOUNG
     if bare:
         level = level_of(groups, g, narrow, limits)
         block = level >= limits.block and may_block(groups, g, limits)
@@ -239,6 +240,7 @@ class Cohort(Detector[Config]):
     group_state: ClassVar[Mapping[str, str]] = {
         "total": "(3,)f4", "held": "(2,)i4", "at_s": "u4", "first_s": "u4", "since_s": "(3,)u4", "contacts": "(3,)u2",
         "members": "(3,)u2", "people": "(2,)u2", "behind": "(2,)u2", "logged_in": "u1", "last": "u2",
+        "most": "(3,)f4",
     }  # fmt: skip
     member_state: ClassVar[Mapping[str, str]] = {
         "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_since_s": "u4", "given_contacts": "u2",

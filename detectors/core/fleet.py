@@ -28,6 +28,8 @@ BARE_WEIGHT: Final = 1_000.0
 """Views that this is worth as the honest share, until as many are learned."""
 BARE_MIX: Final = 0.3
 BARE_CAP: Final = 5.0
+OTHERS: Final = 0.5
+"""Of an alert's evidence, what members other than the one that gave most must have given: one alone is no group."""
 KNOWN_WEIGHT: Final = 200.0
 """Views that a guess weighs as much as, when it is asked whether it is odd of a client to have no furniture."""
 BARE_SELDOM: Final = 0.2
@@ -71,8 +73,9 @@ def sum_of(groups: Groups, g: int, k: int, limits: Limits) -> float:
 
 @in_place
 def level_of(groups: Groups, g: int, k: int, limits: Limits) -> float:
-    """Evidence of a subset as a share of the limit; below 1 while members or profiles are too few."""
-    level = sum_of(groups, g, k, limits) / limits.limit
+    """Evidence of a subset as a share of the limit; below 1 while members or profiles are too few, or one gave all."""
+    total = sum_of(groups, g, k, limits)
+    level = min(total, max(total - float(groups.most[g, k]), 0.0) / OTHERS) / limits.limit
     members, contacts = groups.members[g, k], groups.contacts[g, k]
     if members < limits.members_min:
         level = min(level, float(members / limits.members_min))

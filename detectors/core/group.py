@@ -54,6 +54,8 @@ class Groups(NamedTuple):
     """A log-in other than of (b) was seen."""
     last: NDArray[np.uint16]
     """Tag of the profile that added evidence last."""
+    most: NDArray[np.float32]
+    """[g, 3] the most that one member gave; 0 again when who gave it leaves, until another one gives."""
 
 
 class Members(NamedTuple):
@@ -95,6 +97,7 @@ def _end_rise(groups: Groups, g: int, k: int) -> None:
     groups.since_s[g, k] = 0
     groups.contacts[g, k] = 0
     groups.members[g, k] = 0
+    groups.most[g, k] = 0.0
 
 
 @in_place
@@ -123,6 +126,7 @@ def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
     kept = 2.0 ** (-(now_s - was_s) / half_life_s)
     for k in range(3):
         groups.total[g, k] *= kept
+        groups.most[g, k] *= kept
     if now_s // CELL_S == was_s // CELL_S:
         return
     for k in range(2):
@@ -181,6 +185,8 @@ def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> bool
     since_s = groups.since_s[g, k]
     gave = since_s != 0 and members.given_since_s[m] == since_s
     if gave:
+        if members.given[m] >= groups.most[g, k]:
+            groups.most[g, k] = 0.0
         groups.total[g, k] = max(groups.total[g, k] - max(given, 0.0), 0.0)
         _down(groups.contacts, g, k, np.int64(members.given_contacts[m]))
         _down(groups.members, g, k, 1)
@@ -240,6 +246,7 @@ def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -
     groups.held[g, k] = _bounded(groups.held[g, k] + grains)
     members.pending[m] = _bounded(members.pending[m] + grains)
     members.given[m] += llr
+    groups.most[g, k] = max(groups.most[g, k], members.given[m])
     if members.given_contacts[m] < FULL:
         members.given_contacts[m] += 1
 
@@ -251,6 +258,8 @@ def add(groups: Groups, members: Members, g: int, m: int, llr: float) -> None:
     if members.young_since_s[m] != rise:
         members.young_since_s[m] = rise
         _up(groups.members, g, YOUNG)
+    # What it gave in this rise is not kept by itself: all that it ever gave is not less, so that it errs for people.
+    groups.most[g, YOUNG] = max(groups.most[g, YOUNG], members.nats[m])
     total = groups.total[g, YOUNG] + llr
     if total > 0.0:
         groups.total[g, YOUNG] = total

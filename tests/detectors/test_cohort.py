@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from detectors.cohort import LEAVES, Config
+from detectors.cohort import Config
 from detectors.core.columns import AGENTS
 from detectors.core.fleet import BARE_CAP, FURNISHED_NATS, bare_nats
 from detectors.core.model import Model, certainly
@@ -45,10 +45,16 @@ class TestLimits:
         assert found.profiles[ENOUGH] == ENOUGH + 1
         assert set(found.since_us.tolist()) == {START_S * 1_000_000}
 
-    @pytest.mark.parametrize(("members", "level"), [(1, 1 / 3), (2, 2 / 3), (3, 100 * RARE / 14.0)])
+    @pytest.mark.parametrize(("members", "level"), [(1, 0.0), (2, 2 / 3), (3, 100 * RARE / 14.0)])
     def test_members(self, members: int, level: float) -> None:
         """What fewer than three do is not a group's."""
         assert evidence(fleet(101, members)).level[-1] == pytest.approx(level, rel=0.01)
+
+    @pytest.mark.parametrize(("others", "speaks"), [(8, False), (9, True)])
+    def test_one_among_passers_by(self, others: int, speaks: bool) -> None:
+        """However much one gives, those beside it must have given half of what an alert needs, a cell ago."""
+        who = np.concatenate([np.full(100, 100), 101 + np.arange(others) % 4])
+        assert (evidence(group(np.arange(100.0 + others) * CELL_S, who)).level[-1] >= 1) == speaks
 
     def test_profiles(self) -> None:
         """Nine profiles are too few however rare they are, ten are enough."""
@@ -127,22 +133,6 @@ class TestWhoCounts:
         """Rows that add evidence say so, popular and repeated profiles do not."""
         columns = group([0, 1, 2, 3], [0, 1, 2, 3], popularity=[0, SOME, 0, 0], profile=[7, 8, 9, 9])
         assert (evidence(columns).numbers["gives"] > 0).tolist() == [True, False, True, False]
-
-    def test_what_each_gave(self) -> None:
-        """A member's part of the sum since it began to rise, which names it; less after popular profiles."""
-        columns = group([0, 20, 40, 60], [0, 1, 0, 0], popularity=[0, 0, SOME, 0])
-        said = evidence(columns).numbers
-        less = float(ratios(MODEL.popularity, 0.3)[SOME])
-        assert said["gives"] == pytest.approx([RARE, RARE, 0.0, max(2 * RARE + less, 0.0)], rel=1e-3)
-        assert set(said["rise"].tolist()) == {START_S}
-        assert set(said["subset"].tolist()) == {0.0}
-
-    def test_who_leaves(self) -> None:
-        """Who turns out to be furnished leaves the sum, which is said once, and not of whoever is not in it."""
-        of = judge()
-        of.judge(group([0, 1, 2], [0, 1, 2], popularity=[0, 0, SOME]), MODEL)
-        touch = of.judge(group([3, 4, 5, 6], [0, 0, 3, 2], kind=Kind.TOUCH), MODEL).numbers
-        assert touch["gives"].tolist() == [LEAVES, 0.0, 0.0, LEAVES]
 
     def test_one_evening(self) -> None:
         """An unknown profile that everybody looks at in a row counts once."""

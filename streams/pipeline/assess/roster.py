@@ -8,6 +8,7 @@ with it. Rows are taken one by one, so that nothing depends on how batches are c
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -26,6 +27,8 @@ from streams.pipeline.sightings import MemberNames, Sightings
 NAMES_MAX: Final = 20
 NEAR: Final = 0.3
 """Share of what an alert needs from which members are noted."""
+MOSTLY: Final = 0.8
+"""Share of what the members in question gave that those who are named gave: a passer-by gives little."""
 GIVES: Final = "gives"
 """Number by which a detector says what a sighting's member gave to a sum of the group so far, below 0 that it left."""
 SUM: Final = "subset"
@@ -122,9 +125,9 @@ class Roster:
         self._sums = {slot: {one.sum: one for one in sums} for slot, sums in givers.items()}
 
     def names(self, case: Case, rows: Rows, row: int) -> list[Actor]:
-        """Who gave most to the sum that speaks at ``row``, up to and with it: most first, at most `NAMES_MAX`.
+        """The fewest who together gave `MOSTLY` of what is known to be given to the sum that speaks at ``row``.
 
-        Where no sum speaks, to any sum of the group.
+        Up to and with it, most first, at most `NAMES_MAX`. Where no sum speaks, to any sum of the group.
         """
         slot = int(rows.slot[row])
         sums = {number: one.copy() for number, one in self._sums.get(slot, {}).items()}
@@ -135,7 +138,10 @@ class Roster:
         members = {
             key: found for one in sums.values() if speaks in (one.sum, None) for key, found in one.members.items()
         }
-        return [name for _, name in sorted(members.values(), key=itemgetter(0), reverse=True)][:NAMES_MAX]
+        most = sorted(members.values(), key=itemgetter(0), reverse=True)[:NAMES_MAX]
+        before = accumulate((gives for gives, _ in most), initial=0.0)
+        enough = MOSTLY * sum(gives for gives, _ in most)
+        return [name for (_, name), given in zip(most, before, strict=False) if given < enough]
 
     def _by_group(self, case: Case, rows: Rows) -> dict[int, list[_Given]]:
         # Each decision of a batch asks for them.

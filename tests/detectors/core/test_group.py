@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.cohort import LEAVES, NUMBERS, Cohort
+from detectors.cohort import LEAVES, NUMBERS
 from detectors.core.columns import Columns
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, Judge
@@ -195,6 +195,25 @@ class TestTime:
         assert found.numbers["sum"][-1] == pytest.approx(29 * RARE, rel=1e-3)
 
 
+class TestGiving:
+    """What each member gave to the sum, by which an alert names it."""
+
+    def test_what_each_gave(self) -> None:
+        """A member's part of the sum since it began to rise, which names it; less after popular profiles."""
+        columns = group([0, 20, 40, 60], [0, 1, 0, 0], popularity=[0, 0, SOME, 0])
+        said = evidence(columns).numbers
+        assert said["gives"] == pytest.approx([RARE, RARE, 0.0, max(2 * RARE + POPULAR, 0.0)], rel=1e-3)
+        assert set(said["rise"].tolist()) == {START_S}
+        assert set(said["subset"].tolist()) == {0.0}
+
+    def test_who_leaves(self) -> None:
+        """Who turns out to be furnished leaves the sum, which is said once, and not of whoever is not in it."""
+        of = judge()
+        of.judge(group([0, 1, 2], [0, 1, 2], popularity=[0, 0, SOME]), MODEL)
+        touch = of.judge(group([3, 4, 5, 6], [0, 0, 3, 2], kind=Kind.TOUCH), MODEL).numbers
+        assert touch["gives"].tolist() == [LEAVES, 0.0, 0.0, LEAVES]
+
+
 class TestFold:
     """Row by row, whatever comes."""
 
@@ -224,11 +243,6 @@ class TestFold:
             assert ((column >= 0) | ((name == "gives") & (column == LEAVES))).all()
         assert (found.since_us <= columns.time_us).all()
         assert (found.profiles[found.level >= 1] >= 10).all()
-
-    @pytest.mark.parametrize("kind", ["group_state", "member_state"])
-    def test_state(self, kind: str) -> None:
-        """At most 64 bytes each."""
-        assert sum(np.dtype(dtype).itemsize for dtype in getattr(Cohort, kind).values()) <= 64
 
     def test_knows_nothing_yet(self) -> None:
         """By the empty model nobody is accused."""
