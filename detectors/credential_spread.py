@@ -19,8 +19,9 @@ known; a request from another one is a *hop*. Three sums of log-likelihood ratio
 
 Beside it stand limits that an operator can read, in addresses, networks and countries within five minutes; the level is
 whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, nor are
-those of a network before it is learned whether it does, and many addresses of a single network are no ground for a
-block.
+those of a network before it is learned whether it does. Ground for a block is only what nobody's devices do within five
+minutes, four networks or three countries, however much has added up: at home, under way and behind a VPN are three
+networks and two countries, and whoever roams so day after day adds up.
 
 Blind spots: rotation that stays five requests at each place, or that leaves ten minutes between requests; two places by
 turns; addresses of one network, below the limit. Without an ASN in the stream each address counts as a network, so
@@ -99,6 +100,8 @@ EXCUSED: Final = 0.2
 """Share of changes from which a network's addresses are not counted; nor are they before it is `LEARNED`."""
 WITHIN_CAP: Final = 4.0
 NOVEL_CAP: Final = 5.0
+ROAMED: Final = (3, 2)
+"""Networks and countries that one person's devices are in within five minutes; more is ground for a block."""
 STEP: Final = 1 / 8192
 """Unit of the sums that are kept as whole numbers."""
 
@@ -317,7 +320,7 @@ class CredentialSpread(Detector[Config]):
         by_count, by_sum = shares.max(axis=1, initial=0.0), sums[:, 1] / self.config.limit
         since_us = np.where(by_count > by_sum, columns.time_us - WINDOW_S * US, numbers[:, 0] * US)
         since_us = np.minimum(np.where(counts, since_us, columns.time_us), columns.time_us)
-        spread = (sums[:, 0] >= self.config.limit) | (numbers[:, 2:] > 2).any(axis=1)
+        spread = (numbers[:, 2:] > ROAMED).any(axis=1)
         found = {"nats": sums[:, 1], "across": sums[:, 0]}
         found |= {name: numbers[:, 1 + j].astype(np.float64) for j, name in enumerate(("addresses", "networks"))}
         return Evidence(

@@ -207,6 +207,16 @@ class TestSessions:
         assert found.level[thief[6]] >= 1.2
         assert found.may_block[thief[6]]
 
+    @pytest.mark.parametrize(
+        ("count", "countries", "blocks"), [(3, (1,), False), (4, (1,), True), (3, (1, 2), False), (3, (1, 2, 3), True)]
+    )
+    def test_whose_devices_could_be_there(self, count: int, countries: tuple[int, ...], blocks: bool) -> None:
+        """Three networks in two countries are no ground for a block, whatever has added up; one more of either is."""
+        rows = [(a, n, countries[n // 10 % len(countries)]) for a, n, _ in networks(count, 30)]
+        found = of_sessions(rows, [7] * 30, settled())
+        assert found.level[-1] >= 1.2
+        assert found.may_block.any() == blocks
+
     def test_a_long_rise(self) -> None:
         """Its start is told to sixteen seconds, and is never in the future."""
         found = of_sessions(networks(4, 40), [7] * 40, settled(), [100.0 + 10 * n for n in range(40)])
