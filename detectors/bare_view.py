@@ -156,7 +156,7 @@ class BareView(Detector[Config]):
         "bare": "u4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"agents": 2 * AGENTS}
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "headless browsers that load everything",
         "whoever mixes searches with the views",

@@ -111,7 +111,7 @@ class Canary(Detector[Config]):
         "requests": "i1",
         "profiles": "i4",
     }
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "no decoys configured",
         "whoever takes few profiles, or only such as are linked to",

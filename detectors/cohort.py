@@ -104,8 +104,6 @@ _VIEW: Final = int(Kind.VIEW)
 _FLAG_LOGGED_IN: Final = int(Flag.LOGGED_IN)
 _FLAG_YOUNG: Final = int(Flag.YOUNG)
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
-
 
 class Config(DetectorConfig, frozen=True, kw_only=True):
     """``[detectors.cohort]``."""

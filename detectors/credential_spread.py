@@ -40,7 +40,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.columns import US, Columns, Span
+from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.model import Model
@@ -326,7 +326,7 @@ class CredentialSpread(Detector[Config]):
         return Evidence(
             np.maximum(by_count, by_sum),
             since_us,
-            _disclosed(columns, since_us),
+            columns.shown_since(since_us),
             counts & spread,
             found | {"countries": numbers[:, 3].astype(np.float64)},
             sums[:, 1],
@@ -352,10 +352,3 @@ class CredentialSpread(Detector[Config]):
                 "limit": self.config.limit,
             },
         )
-
-
-def _disclosed(columns: Columns, since_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Distinct profiles within the shortest span that reaches back to ``since_us``, at least 1: [n]."""
-    ends = np.array([span.seconds for span in Span][:-1])
-    span = np.searchsorted(ends, (columns.time_us - since_us) // US)
-    return np.maximum(columns.profiles[np.arange(len(columns)), span].astype(np.int64), 1)

@@ -129,7 +129,7 @@ class Guessing(Detector[Config]):
         "hits": "i4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"answers": 2, "dead": PLACES}
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "whoever guesses well, as where nearly all numbers are taken",
         "a pace of a few misses a day",

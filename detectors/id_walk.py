@@ -200,7 +200,7 @@ class IdWalk(Detector[Config]):
         "profiles": "i4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"steps": 3 * OUTCOMES}
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "ids without an order",
         "random picks taken in ascending order",

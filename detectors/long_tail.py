@@ -90,7 +90,7 @@ class LongTail(Detector[Config]):
     }
     lessons: ClassVar[Mapping[str, int]] = {"peaks": PEAKS}
     learns_below: ClassVar[float] = 0.2
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "the first day of a deployment, before a model is learned",
         "one account below about 75 profiles a day",

@@ -31,7 +31,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.columns import NO_NUMBER, US, Columns, Span, text_order
+from detectors.core.columns import NO_NUMBER, US, Columns, text_order
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
@@ -321,7 +321,7 @@ class LookupSweep(Detector[Config]):
     }
     lessons: ClassVar[Mapping[str, int]] = {"unviewed": 2, "lists": 2, "reached": CLASSES * BINS}
     """Searches after a view, or not; lists gone back to or after a view, or not; days by results (`reached.reach`)."""
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "a shuffled import below the limits of a day",
         "searches for one random surname after another",
@@ -369,7 +369,7 @@ class LookupSweep(Detector[Config]):
         return Evidence(
             shares.max(axis=1, initial=0.0),
             since_us,
-            _disclosed(columns, since_us),
+            columns.shown_since(since_us),
             in_order & (whole[:, 1] >= ROSE_MAX),
             {name: out[:, j] for j, name in enumerate(NAMES)},
             out[:, NATS],
@@ -389,10 +389,3 @@ class LookupSweep(Detector[Config]):
             public_reason="searches and imports that go through the members instead of looking for somebody",
             evidence={**numbers, "limit": self.config.limit},
         )
-
-
-def _disclosed(columns: Columns, since_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Distinct profiles within the shortest span that reaches back to ``since_us``, at least 1: [n]."""
-    ends = np.array([span.seconds for span in Span][:-1])
-    span = np.searchsorted(ends, (columns.time_us - since_us) // US)
-    return np.maximum(columns.profiles[np.arange(len(columns)), span].astype(np.int64), 1)

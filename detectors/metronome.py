@@ -191,7 +191,7 @@ class Metronome(Detector[Config]):
         "whole": "u1",
         "gaps": f"({GAPS},)u2",
     }
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "random delays between requests",
         "two speeds, or a long pause every few profiles",

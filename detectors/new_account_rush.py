@@ -73,7 +73,7 @@ class NewAccountRush(Detector[Config]):
     }
     lessons: ClassVar[Mapping[str, int]] = dict.fromkeys(TABLES, AGES * PLACES)
     learns_below: ClassVar[float] = 0.5
-    control: ClassVar[str] = "R2"
+    control: ClassVar[str] = "R3"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "accounts that were left to age or were bought",
         "platforms that do not say when an account was made",

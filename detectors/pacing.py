@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
-from detectors.core.evidence import SUM_COLUMNS, add_up
+from detectors.core.evidence import SUM_COLUMNS, habit
 from detectors.core.model import Model
-from schemas.sighting import Flag, Kind
 
 GAPS_S: Final = (1, 3, 8, 20, 60, 120, 300, 900, 3600, 14_400)
 """Pauses at which the next bin begins."""
@@ -151,7 +150,7 @@ class Pacing(Detector[Config]):
         "hours": "u4",
     }
     lessons: ClassVar[Mapping[str, int]] = {"gaps": GAP_BINS, "hours": DAY_HOURS + 1}
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "whoever works in bursts like visits",
         "the first day of a deployment, before a model is learned",
@@ -160,12 +159,11 @@ class Pacing(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level zero; the sum of what pauses and hours say goes into the sum over all detectors."""
-        viewed = columns.own & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
         gap_us, active, began = _habits(
             columns.principal_slot,
             columns.time_us,
             columns.asked,
-            viewed,
+            columns.viewed(),
             cast("NDArray[np.int64]", state["last_us"]),
             cast("NDArray[np.uint32]", state["newest_hour"]),
             cast("NDArray[np.uint32]", state["hours"]),
@@ -174,18 +172,9 @@ class Pacing(Detector[Config]):
         place = np.searchsorted(np.array(GAPS_S) * US, gap_us, side="right")
         llr = np.where(paused, gap_ratios(model.counts(f"{self.name}.gaps", GAP_BINS))[place], 0.0)
         llr += np.where(began, hour_ratios(model.counts(f"{self.name}.hours", DAY_HOURS + 1))[active], 0.0)
-        counts = paused | began
-        nats, since_us, contacts = add_up(columns, counts, llr, self.config.half_life_s, state)
-        return Evidence(
-            level=np.zeros(len(columns)),
-            since_us=np.where(counts, since_us, columns.time_us),
-            profiles=contacts,
-            may_block=np.zeros(len(columns), np.bool_),
-            numbers={"nats": nats, "llr": llr, "gap_s": np.maximum(gap_us, 0) / US, "hours": active.astype(np.float64)},
-            nats=nats,
-            moved=counts,
-            lessons={"gaps": np.where(paused, place, -1), "hours": np.where(began, active, -1)},
-        )
+        numbers = {"gap_s": np.maximum(gap_us, 0) / US, "hours": active.astype(np.float64)}
+        lessons = {"gaps": np.where(paused, place, -1), "hours": np.where(began, active, -1)}
+        return habit(columns, paused | began, llr, self.config.half_life_s, state, numbers, lessons)
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Name the sum, what it counts up to, the last pause and the hours."""

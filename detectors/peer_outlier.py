@@ -38,7 +38,7 @@ from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
 from detectors.core.model import Model
 from detectors.core.peer import CLASSES, classes_of
-from schemas.sighting import Flag, Kind
+from schemas.sighting import Kind
 
 FEATURES: Final = ("hours", "rare", "new", "gaps", "searches")
 BINS: Final = 16
@@ -194,7 +194,7 @@ class PeerOutlier(Detector[Config]):
         "log_gaps": "f8",
     }
     lessons: ClassVar[Mapping[str, int]] = dict.fromkeys(FEATURES, LENGTH)
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R2"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "whoever stays below eight profiles a day",
         "whoever does in every respect what the heaviest peers do",
@@ -204,9 +204,7 @@ class PeerOutlier(Detector[Config]):
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Nats: what is stated at 8, 16, 32, ... contacts. No level: to be odd is a trait."""
         kept: dict[str, Any] = dict(state)
-        viewed = (
-            columns.own & columns.answers & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
-        )
+        viewed = columns.viewed() & columns.answers
         contact = columns.viewed_first() & viewed
         bins, milestone = _observe(
             columns.principal_slot,

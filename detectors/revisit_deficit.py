@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from detectors.core.columns import Columns
 from detectors.core.compiled import compiled
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, State
-from detectors.core.evidence import SUM_COLUMNS, add_up
+from detectors.core.evidence import SUM_COLUMNS, habit
 from detectors.core.model import Model
-from schemas.sighting import Flag, Kind
 
 VIEWS: Final = (3, 6, 11, 21, 41)
 """Views so far, from 1 on, at which the next bin begins."""
@@ -82,7 +81,7 @@ class RevisitDeficit(Detector[Config]):
         "views": "u1",
     }
     lessons: ClassVar[Mapping[str, int]] = {"visits": 2 * BINS}
-    control: ClassVar[str] = "R3"
+    control: ClassVar[str] = "R4"
     blind_spots: ClassVar[tuple[str, ...]] = (
         "whoever opens known profiles again on purpose",
         "the first day of a deployment, before a model is learned",
@@ -91,22 +90,12 @@ class RevisitDeficit(Detector[Config]):
 
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level zero; the sum of what new and known profiles say goes into the sum over all detectors."""
-        seen = columns.own & (columns.kind == Kind.VIEW.value) & ((columns.flags & Flag.MISS.value) == 0)
-        before = _views_before(columns.principal_slot, seen, cast("NDArray[np.uint8]", state["views"]))
+        before = _views_before(columns.principal_slot, columns.viewed(), cast("NDArray[np.uint8]", state["views"]))
         counts = before > 0
         place = 2 * np.searchsorted(VIEWS, before, side="right") + ~columns.first
         llr = np.where(counts, ratios(model.counts(f"{self.name}.visits", 2 * BINS))[place], 0.0)
-        nats, since_us, contacts = add_up(columns, counts, llr, self.config.half_life_s, state)
-        return Evidence(
-            level=np.zeros(len(columns)),
-            since_us=np.where(counts, since_us, columns.time_us),
-            profiles=contacts,
-            may_block=np.zeros(len(columns), np.bool_),
-            numbers={"nats": nats, "llr": llr, "views": np.maximum(before, 0).astype(np.float64)},
-            nats=nats,
-            moved=counts,
-            lessons={"visits": np.where(counts, place, -1)},
-        )
+        numbers, lessons = {"views": np.maximum(before, 0).astype(np.float64)}, {"visits": np.where(counts, place, -1)}
+        return habit(columns, counts, llr, self.config.half_life_s, state, numbers, lessons)
 
     def explain(self, columns: Columns, evidence: Evidence, row: int) -> Explanation:
         """Name the sum, what it counts up to, and what the last view added."""

@@ -1,5 +1,6 @@
 """The README names what there is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_every_detector_has_its_row(detector: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{detector}` |"))
     assert row.count("|") == 5
     assert all(cell.strip() for cell in row.strip("|").split("|"))
+
+
+def test_controls_are_those_that_detectors_declare() -> None:
+    """In the row of each detector, and in the table of controls."""
+    served = {line.split("|")[1].strip(): line for line in README.splitlines() if re.match(r"\| R\d \|", line)}
+    for name, kind in classes().items():
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+        assert row.split("|")[4].strip() == kind.control
+        assert [control for control, line in served.items() if f"`{name}`" in line] == [kind.control]
 
 
 def test_every_room_of_the_picture_is_a_folder() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.sighting import Kind
+from schemas.sighting import Flag, Kind
 
 US: Final = 1_000_000
 AGENTS: Final = 1024
@@ -117,6 +117,17 @@ class Columns:
         """First contacts by a view, the platform having picked nothing, that the actor answers for."""
         viewed: NDArray[np.bool_] = self.kind == Kind.VIEW.value
         return self.first & self.answers & viewed
+
+    def viewed(self) -> NDArray[np.bool_]:
+        """Views by principals of profiles that exist."""
+        viewed: NDArray[np.bool_] = (self.kind == Kind.VIEW.value) & ((self.flags & Flag.MISS.value) == 0)
+        return self.own & viewed
+
+    def shown_since(self, since_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Distinct profiles within the shortest window that reaches back to ``since_us``, at least 1: [n]."""
+        ends = np.array([span.seconds for span in Span][:-1])
+        span = np.searchsorted(ends, (self.time_us - since_us) // US)
+        return np.maximum(self.profiles[np.arange(len(self)), span].astype(np.int64), 1)
 
 
 def text_order(number: NDArray[np.int64]) -> NDArray[np.int64]:

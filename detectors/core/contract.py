@@ -106,7 +106,7 @@ class Detector(ABC, Generic[C]):
     learns_below: ClassVar[float] = 1.0
     """Level from which the model no longer learns honest taste from the actor."""
     control: ClassVar[str]
-    """The control of the regulators' joint statements that it serves: R2, R3 or R4 (see README)."""
+    """The control of the regulators' joint statement that it serves: R and its place in their list (see README)."""
     blind_spots: ClassVar[tuple[str, ...]]
     """What it cannot see, each in a sentence."""
 

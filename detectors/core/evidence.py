@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import US, Columns
 from detectors.core.compiled import compiled
-from detectors.core.contract import State
+from detectors.core.contract import Evidence, State
 from detectors.core.prefetch import AHEAD, prefetch
 
 SUM_COLUMNS: Final[Mapping[str, str]] = {"sum": "f8", "at_us": "i8", "since_us": "i8", "contacts": "u4"}
@@ -35,6 +35,32 @@ def add_up(
         cast("NDArray[np.int64]", state["at_us"]),
         cast("NDArray[np.int64]", state["since_us"]),
         cast("NDArray[np.uint32]", state["contacts"]),
+    )
+
+
+def habit(
+    columns: Columns,
+    counts: NDArray[np.bool_],
+    llr: NDArray[np.float64],
+    half_life_s: int,
+    state: State,
+    numbers: Mapping[str, NDArray[np.float64]],
+    lessons: Mapping[str, NDArray[np.int64]],
+) -> Evidence:
+    """What principals' habits add up to (`add_up`), for the sum over all detectors alone: no level, and no block of it.
+
+    ``nats`` and ``llr`` stand beside ``numbers``.
+    """
+    nats, since_us, contacts = add_up(columns, counts, llr, half_life_s, state)
+    return Evidence(
+        level=np.zeros(len(columns)),
+        since_us=np.where(counts, since_us, columns.time_us),
+        profiles=contacts,
+        may_block=np.zeros(len(columns), np.bool_),
+        numbers={"nats": nats, "llr": llr, **numbers},
+        nats=nats,
+        moved=counts,
+        lessons=lessons,
     )
 
 

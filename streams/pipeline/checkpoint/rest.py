@@ -24,7 +24,6 @@ from streams.pipeline.sightings import MemberNames
 NAME: Final = "rest"
 _TABLE: Final = "table "
 Names = tuple[int, bytes, bytes, bytes, bytes]
-Arrays = dict[str, NDArray[Any]]
 
 
 class Rest(msgspec.Struct, array_like=True):
