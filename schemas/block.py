@@ -38,7 +38,7 @@ class BlockMode(StrEnum):
 
 
 class BlockStatus(StrEnum):
-    """Whether it holds."""
+    """Whether it holds. Nobody writes `expired`: it is over at its `until`, and a tombstone takes the record away."""
 
     ACTIVE = "active"
     REVOKED = "revoked"

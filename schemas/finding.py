@@ -1,11 +1,9 @@
 """Finding: a detector's statement on one actor, with what a person needs to check it."""
 
 from math import isfinite
-from typing import Final
 
 import msgspec
 
-from schemas.codec import JsonCodec
 from schemas.field import Ratio, check_ratio
 
 Evidence = dict[str, int | float | str]
@@ -28,6 +26,3 @@ class Finding(msgspec.Struct, frozen=True):
         for name, value in self.evidence.items():
             if isinstance(value, float) and not isfinite(value):
                 raise ValueError(f"evidence {name} must be finite")
-
-
-FINDING_CODEC: Final = JsonCodec(Finding)

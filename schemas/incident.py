@@ -1,13 +1,11 @@
 """Incident: all findings on an actor or cohort from the first sighting to the end, as one record."""
 
 from enum import StrEnum
-from typing import Final
 
 import msgspec
 
 from schemas.actor import Actor
 from schemas.alert import AlertMode, Members, Severity
-from schemas.codec import JsonCodec
 from schemas.event_time import Time
 from schemas.exposure import Exposure
 from schemas.field import ConfigRevision, Count, Id, ModelEpoch, Ratio, check_ratio
@@ -58,6 +56,3 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_ratio("confidence", self.confidence)
-
-
-INCIDENT_CODEC: Final = JsonCodec(Incident)

@@ -104,11 +104,6 @@ def decode_request(value: bytes | None) -> RequestEvent:
     return event
 
 
-def encode_request(event: RequestEvent) -> bytes:
-    """The flat spelling, without what is absent."""
-    return msgspec.json.encode(event)
-
-
 def _decode_any(value: bytes) -> RequestEvent:
     try:
         FAST_DECODER.decode(value)

@@ -18,7 +18,6 @@ Fields = MutableMapping[str, Any]
 """What is said: its parts by name."""
 Renderer = Callable[[object, str, Fields], str]
 
-FORMATS: Final = ("auto", "console", "json")
 FIRST: Final = ("timestamp", "severity_text", "logger", "body")
 """Names of what every line has, in order."""
 LEVELS: Final = {"exception": "error", "warn": "warning", "fatal": "critical"}
@@ -34,8 +33,8 @@ CONTROLS: Final = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(1
 def configure(level: str, kind: str = "auto", stream: TextIO | None = None, own: str = "") -> None:
     """Have everything of ``level`` and above written to ``stream``, which is standard error by default.
 
-    ``kind`` is one of `FORMATS`: ``auto`` is ``console`` on a terminal and ``json`` elsewhere. With ``own``, ``level``
-    is that of loggers below this name, and of all others only warnings are written.
+    ``kind`` is ``console``, ``json`` or ``auto``, which is ``console`` on a terminal and ``json`` elsewhere. With
+    ``own``, ``level`` is that of loggers below this name, and of all others only warnings are written.
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()

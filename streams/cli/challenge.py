@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.errors import UsageError
 from schemas.event_time import parse_time_us
-from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at, log_level_option
 
 EXAMPLES = """\b
 Examples:
@@ -31,13 +31,7 @@ Examples:
 @click.option(
     "--every", "every_s", type=click.FloatRange(1), default=60, show_default=True, help="Seconds between two reports."
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What goes to standard error.",
-)
+@log_level_option
 def challenge(
     bootstrap: str | None,
     config_file: Path | None,

@@ -19,7 +19,16 @@ from rich.text import Text
 
 from schemas.errors import UsageError
 from schemas.event_time import format_time, parse_time_us
-from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json
+from streams.cli.option import (
+    SECONDS,
+    bootstrap_option,
+    config_option,
+    effective,
+    json_option,
+    kafka_at,
+    print_json,
+    printable,
+)
 from streams.cli.table import columns, table_console
 from streams.live.letters import Bin, Choice, Letter, LetterId, Plan, Sent, plan
 
@@ -44,7 +53,6 @@ Examples:
 EXAMPLES = LIST_EXAMPLES + REPLAY_EXAMPLES.replace("\b\nExamples:\n", "")
 
 _AGO: Final = re.compile(r"(\d{1,6})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Since(click.ParamType):
@@ -58,7 +66,7 @@ class Since(click.ParamType):
             return value
         ago = _AGO.fullmatch(str(value))
         if ago is not None:
-            return int(time.time() * 1000) - int(ago[1]) * _SECONDS[ago[2]] * 1000
+            return int(time.time() * 1000) - int(ago[1]) * SECONDS[ago[2]] * 1000
         try:
             return parse_time_us(str(value)) // 1000
         except ValueError as error:
@@ -239,15 +247,10 @@ def print_letter(letter: Letter, *, as_json: bool) -> None:
 
 def escaped(value: bytes | None) -> str:
     """Bytes as text: what is no UTF-8, or cannot be printed, as Python writes it in a literal."""
-    return "null" if value is None else printable(value.decode("utf-8", "surrogateescape"))
+    return "null" if value is None else "".join(map(_escaped, value.decode("utf-8", "surrogateescape")))
 
 
-def printable(text: str) -> str:
-    """Text without control characters, nor such as change the direction of writing."""
-    return "".join(map(_printable, text))
-
-
-def _printable(char: str) -> str:
+def _escaped(char: str) -> str:
     if char.isprintable() and char != "\\":
         return char
     code = ord(char)

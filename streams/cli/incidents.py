@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.actor import Actor
 from schemas.errors import TransportError, UsageError
 from schemas.override import Override
 from streams.cli.option import bootstrap_option, config_option, effective, json_option, kafka_at, print_json, printable
@@ -80,7 +81,11 @@ def incidents(
         raise UsageError("--affected and --evidence read the request log: name it with --requests")
     one = _told(settings, bootstrap, directory).one(incident)
     if not (wants_members or evidence is not None):
-        _tell([one], _overrides(settings, bootstrap, directory), as_json=as_json)
+        overrides = _overrides(settings, bootstrap, directory)
+        if as_json:
+            print_json(_records([one], overrides))
+        else:
+            _tell([one], overrides)
         return
     found = affected(logs, settings, one.latest.actor, spans_us(span_of(one.alerts, one.blocks)))
     if evidence is not None:
@@ -98,13 +103,27 @@ def incidents(
 @config_option
 @json_option
 def explain(actor: str, directory: Path | None, bootstrap: str | None, config_file: Path | None, as_json: bool) -> int:
-    """Tell all that was found of ACTOR (scope:value), and what was done; exit status 1 when that is nothing."""
+    """Tell all that was found of ACTOR (scope:value), and what was done; exit status 1 when that is nothing.
+
+    An operator's word on it that is in force is told whether or not anything was found.
+    """
+    from streams.cli.operator import actor_of
+
     settings = effective(config_file)
-    found = _told(settings, bootstrap, directory).of_actor(actor)
-    _tell(found, _overrides(settings, bootstrap, directory), as_json=as_json)
-    if not found and not as_json:
-        click.echo(f"{actor}: no incident")
-    return 0 if found else 1
+    told, overrides = _told(settings, bootstrap, directory), _overrides(settings, bootstrap, directory)
+    found, (scope, _, value), now_us = told.of_actor(actor), actor.partition(":"), wall_clock_us()
+    named = Actor(scope, value) if found else actor_of(actor)
+    found = found or told.of_actor(named.key)
+    word = overrides.ordered(named, now_us) or overrides.spares([named], now_us)
+    if as_json:
+        print_json({**_records(found, overrides), "override": msgspec.to_builtins(word)})
+        return 0 if found or word else 1
+    _tell(found, overrides)
+    if not found:
+        click.echo(f"{named.key}: no incident")
+    if word is not None and word not in (_override(one, overrides, now_us) for one in found):
+        click.echo(printable(_in_force(word)))
+    return 0 if found or word else 1
 
 
 def _told(settings: Settings, bootstrap: str | None, directory: Path | None) -> Told:
@@ -157,23 +176,22 @@ def _list(found: Sequence[Incident], *, as_json: bool) -> None:
     table_console(long_rows=True).print(table if found else "no incidents")
 
 
-def _tell(found: Sequence[Incident], overrides: Overrides, *, as_json: bool) -> None:
+def _records(found: Sequence[Incident], overrides: Overrides) -> dict[str, object]:
     now_us = wall_clock_us()
-    if as_json:
-        print_json(
+    return {
+        "incidents": [
             {
-                "incidents": [
-                    {
-                        "alerts": msgspec.to_builtins(one.alerts),
-                        "blocks": msgspec.to_builtins(one.blocks),
-                        "override": msgspec.to_builtins(_override(one, overrides, now_us)),
-                    }
-                    for one in found
-                ]
+                "alerts": msgspec.to_builtins(one.alerts),
+                "blocks": msgspec.to_builtins(one.blocks),
+                "override": msgspec.to_builtins(_override(one, overrides, now_us)),
             }
-        )
-        return
-    console = Console(highlight=False, soft_wrap=True)
+            for one in found
+        ]
+    }
+
+
+def _tell(found: Sequence[Incident], overrides: Overrides) -> None:
+    now_us, console = wall_clock_us(), Console(highlight=False, soft_wrap=True)
     for one in found:
         for line in _lines(one, _override(one, overrides, now_us)):
             console.print(Text(printable(line)))
@@ -208,10 +226,12 @@ def _lines(one: Incident, override: Override | None) -> list[str]:
         f" {block.reason}"
         for block in one.blocks
     ]
-    if override is not None:
-        kind, until = override.kind.replace("_", " "), override.until or "further notice"
-        lines.append(f"  in force now: {kind} {override.key} by {override.owner}, until {until}: {override.reason}")
-    return [*lines, ""]
+    return [*lines, *([] if override is None else [_in_force(override)]), ""]
+
+
+def _in_force(override: Override) -> str:
+    kind, until = override.kind.replace("_", " "), override.until or "further notice"
+    return f"  in force now: {kind} {override.key} by {override.owner}, until {until}: {override.reason}"
 
 
 def _members(found: Affected, *, as_json: bool) -> None:

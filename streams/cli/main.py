@@ -25,7 +25,8 @@ INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as a shell reports it."""
 EXAMPLES: Final = """\b
 Exit status: 0 done; 1 done, and what was asked about does not hold;
-2 wrong usage, input or configuration; 70 a bug; 130 interrupted.
+2 wrong usage, input or configuration, or a right or a broker lost on the way;
+70 a bug, or a worker that must not go on; 130 interrupted.
 
 \b
 Examples:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at, log_level_option
 
 EXAMPLES = """\b
 Examples:
@@ -17,13 +17,7 @@ Examples:
 @click.command("notify", epilog=EXAMPLES)
 @bootstrap_option
 @config_option
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What goes to standard error.",
-)
+@log_level_option
 def notify(bootstrap: str | None, config_file: Path | None, log_level: str) -> None:
     """Tell the receivers of [notify] of incidents, until SIGTERM or SIGINT.
 

@@ -16,8 +16,9 @@ from schemas.errors import UsageError
 from schemas.event_time import format_time
 from schemas.identity import stable_id
 from schemas.override import Override, OverrideKind
-from streams.cli.option import bootstrap_option, effective, kafka_at, print_json
+from streams.cli.option import SECONDS, bootstrap_option, effective, kafka_at, print_json
 from streams.clock import wall_clock_us
+from streams.config import SUBSCRIBER_BITS
 from streams.live.operating import Done, OnKafka, Operating, described, touching
 from streams.pipeline.enforce.target import Network
 from streams.pipeline.observe.address import parse_address
@@ -37,11 +38,9 @@ WIDEST: Final = {4: 8, 6: 16}
 """Shortest prefix of a network that may be named; beyond it every actor is meant."""
 WIDEST_BLOCKED: Final = {4: 16, 6: 32}
 """Likewise for a block: a typing error must not shut out a country."""
-SUBSCRIBER_BITS: Final = 64
 LISTED: Final = 10
 """Blocks that are printed one by one."""
 _LASTING: Final = re.compile(r"([0-9]{1,7})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Lasting(click.ParamType):
@@ -54,7 +53,7 @@ class Lasting(click.ParamType):
         if isinstance(value, int):
             return value
         found = _LASTING.fullmatch(str(value))
-        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+        seconds = int(found[1]) * SECONDS[found[2]] if found else 0
         if not seconds:
             self.fail(f"{value!r} is no duration such as 30m, 12h or 7d", param, ctx)
         if seconds > LONGEST_S:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import click
 import orjson
@@ -14,6 +14,9 @@ from schemas.errors import ConfigError
 from streams.config import CHANGE, parse
 from streams.config_file import ConfigFile
 from streams.settings import KafkaSettings, Settings
+
+SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""Of the units that a duration may have: 90s, 30m, 12h, 7d."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +38,13 @@ def bootstrap_option(command: Callable[P, R]) -> Callable[P, R]:
     return click.option("--bootstrap", help="The broker, host:port[,host:port...], instead of kafka.bootstrap.")(
         command
     )
+
+
+def log_level_option(command: Callable[P, R]) -> Callable[P, R]:
+    """``--log-level``, the argument ``log_level``; see `streams.log.configure`."""
+    kind = click.Choice(["debug", "info", "warning", "error"])
+    text = "What goes to standard error."
+    return click.option("--log-level", type=kind, default="info", show_default=True, help=text)(command)
 
 
 def kafka_at(settings: Settings, bootstrap: str | None) -> KafkaSettings:

@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from streams import log
-from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at, log_level_option
 
 EXAMPLES = """\b
 Examples:
@@ -21,13 +21,7 @@ OPTIONS = {"serve.listen": "--listen ADDRESS:PORT"}
 @bootstrap_option
 @config_option
 @click.option("--listen", help="Address and port, instead of serve.listen.")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What goes to standard error.",
-)
+@log_level_option
 def serve(bootstrap: str | None, config_file: Path | None, listen: str | None, log_level: str) -> None:
     """Tell enforcers whom to block, until SIGTERM or SIGINT.
 

@@ -7,7 +7,7 @@ import click
 
 from schemas.alert import Alert
 from streams import log
-from streams.cli.option import config_option, effective, printable
+from streams.cli.option import config_option, effective, log_level_option, printable
 
 EXAMPLES = """\b
 Examples:
@@ -26,13 +26,7 @@ OPTIONS = {"input.format": "--format", "watch.state": "--state", "serve.listen":
 @click.option("--listen", help="Address and port for enforcers, instead of serve.listen.")
 @click.option("--no-serve", is_flag=True, help="Answer no enforcers.")
 @click.option("--show-bad", type=click.IntRange(0), default=0, help="Print so many lines that could not be read.")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What goes to standard error.",
-)
+@log_level_option
 def watch(
     files: tuple[str, ...],
     config_file: Path | None,

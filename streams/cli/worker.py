@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from schemas.errors import UsageError
-from streams.cli.option import bootstrap_option, config_option, effective, kafka_at
+from streams.cli.option import bootstrap_option, config_option, effective, kafka_at, log_level_option
 from streams.config_file import ConfigFile
 
 EXAMPLES = """\b
@@ -22,13 +22,7 @@ Examples:
 @bootstrap_option
 @config_option
 @click.option("--stages", default="observe,assess", show_default=True, help="Stages that this process runs.")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What goes to standard error.",
-)
+@log_level_option
 def worker(bootstrap: str | None, config_file: Path | None, stages: str, log_level: str) -> None:
     """Run the stream processors until SIGTERM or SIGINT; one process a core.
 

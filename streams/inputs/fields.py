@@ -8,7 +8,7 @@ import msgspec
 from schemas.codec import DECODE_ERRORS, record_error
 from schemas.errors import RecordError
 from streams.inputs.proxies import host_of
-from streams.inputs.text import Asked, filled, status_of, target_of
+from streams.inputs.text import METHOD, Asked, filled, status_of, target_of
 
 R = TypeVar("R", bound=msgspec.Struct)
 Text = str | int | float | bool | None
@@ -16,7 +16,6 @@ Text = str | int | float | bool | None
 
 _ESCAPED: Final = re.compile("[\udc80-\udcff]")
 _AS_MAX: Final = 2**32 - 1
-_METHOD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 def decoder(record: type[R]) -> msgspec.json.Decoder[R]:
@@ -85,7 +84,7 @@ def time_of(value: Text, name: str) -> str | float:
 def wanted(method: Text, target: Text) -> Asked | None:
     """What was asked for, of a method and a path with its query; None where the server read no request."""
     verb, path = text_of(method), text_of(target)
-    if verb is None or path is None or _METHOD.fullmatch(verb) is None:
+    if verb is None or path is None or METHOD.fullmatch(verb) is None:
         return None
     return Asked(verb, *target_of(path))
 

@@ -7,8 +7,9 @@ import zstandard
 
 from schemas.errors import RecordError
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+"""What they begin with."""
 _WINDOW_MAX: Final = 1 << 23
 """Memory that a zstd frame may ask for, in bytes: what its specification recommends to support."""
 
@@ -20,9 +21,9 @@ def unpacked(value: bytes, most: int) -> bytes | None:
         RecordError: it is damaged, ends early, or would be longer than ``most`` bytes.
     """
     try:
-        if value.startswith(_GZIP):
+        if value.startswith(GZIP):
             found = _gzip(value, most)
-        elif value.startswith(_ZSTD):
+        elif value.startswith(ZSTD):
             found = _zstd(value, most)
         else:
             return None

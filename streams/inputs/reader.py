@@ -1,6 +1,6 @@
 """Records as request events, in the format that is configured or in any that can be told."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -186,8 +186,3 @@ def reader_of(settings: InputSettings) -> Reader:
     """The reader that is configured."""
     site = Site(zone_of(settings.zone), trusted_of(settings.trusted_proxies))
     return Reader(settings.format, site, settings.unpacked_max_bytes)
-
-
-def names() -> Sequence[str]:
-    """Every name that `[input] format` takes."""
-    return (AUTO, *FORMATS, OTLP)

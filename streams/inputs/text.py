@@ -16,6 +16,7 @@ from streams.inputs.proxies import Trusted, client_of
 
 QUOTED: Final = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 """A regular expression: a text in quotes, in which a backslash stands before a quote of its own."""
+METHOD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 _MONTHS: Final = {
     name: number
@@ -27,7 +28,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 _ESCAPE: Final = re.compile(r"((?:\\x[0-9A-Fa-f]{2})++)|\\([\"\\bnrtv])")
 _PLAIN: Final = {'"': '"', "\\": "\\", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_METHOD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://([^/?]*+)(.*+)", re.DOTALL)
 _PORT: Final = re.compile(r":[0-9]{0,5}\Z")
 _PERCENT: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
@@ -102,7 +102,7 @@ def percent_decoded(text: str) -> str:
 def asked(line: str) -> Asked | None:
     """A request line ``GET /path?query HTTP/1.1`` taken apart; None for what is none, as a TLS handshake in clear."""
     method, found, rest = line.partition(" ")
-    if not found or _METHOD.fullmatch(method) is None:
+    if not found or METHOD.fullmatch(method) is None:
         return None
     target, found, protocol = rest.rpartition(" ")
     if not found or not protocol.startswith("HTTP/"):

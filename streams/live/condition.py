@@ -59,11 +59,6 @@ class Condition:
         self._calm: dict[DegradedReason, int] = {}
 
     @property
-    def degraded(self) -> bool:
-        """Whether anything is wrong."""
-        return bool(self._causes)
-
-    @property
     def reasons(self) -> AbstractSet[DegradedReason]:
         """What is wrong."""
         return self._causes.keys()

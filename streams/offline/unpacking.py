@@ -10,11 +10,11 @@ from typing import BinaryIO, Final, Protocol, cast
 
 import zstandard
 
+from streams.inputs.packed import GZIP, ZSTD
+
 DAMAGED: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 """What reading raises where a file cannot be read further."""
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _FEED_BYTES: Final = 512
 """Unpacked at a time: of zstd 4 bytes may be 128 KB, so this bounds what has to be held."""
 
@@ -32,9 +32,9 @@ class _Frame(Protocol):
 def unpacked(raw: BinaryIO) -> BinaryIO:
     """The bytes of a file that was opened, unpacked where they are compressed; reading raises one of DAMAGED."""
     begins = cast(io.BufferedReader, raw).peek(4)[:4]
-    if begins.startswith(_GZIP):
+    if begins.startswith(GZIP):
         return cast(BinaryIO, _Unpacked(raw, lambda: cast(_Frame, zlib.decompressobj(zlib.MAX_WBITS | 16))))
-    if begins == _ZSTD:
+    if begins == ZSTD:
         return cast(BinaryIO, _Unpacked(raw, lambda: cast(_Frame, zstandard.ZstdDecompressor().decompressobj())))
     return raw
 

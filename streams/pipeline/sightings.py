@@ -102,10 +102,6 @@ class Sightings:
     def __len__(self) -> int:
         return len(self.actor)
 
-    def actor_value(self, actor: int) -> str:
-        """The value of actor ``actor``, as records name it."""
-        return _value(self.actor_text, self.actor_text_end, actor)
-
     def member(self, key: int) -> Actor | None:
         """The principal with ``key``, if this message names it."""
         return self.members.find(key)

@@ -5,9 +5,13 @@ import errno
 import logging
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
 from schemas.errors import ConfigError, TransportError
@@ -58,9 +62,24 @@ def refuse_quietly() -> None:
     loop.set_exception_handler(told)
 
 
-async def nameless(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell no versions of programs: a proxy may hand an answer on to a visitor."""
-    response.headers.popall("Server", None)
+class Nameless(StreamWriter):
+    """Tells no versions of programs: a proxy may hand an answer on to a visitor."""
+
+    async def write_headers(self, status_line: str, headers: Any) -> None:
+        """Here all answers pass, and those to what is no HTTP pass no handler and no hook."""
+        headers.popall("Server", None)
+        await super().write_headers(status_line, headers)
+
+
+def _nameless(
+    make: Callable[..., web.BaseRequest],
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    _: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    return make(message, payload, protocol, Nameless(protocol, asyncio.get_running_loop()), task)
 
 
 class Listener:
@@ -68,7 +87,6 @@ class Listener:
 
     def __init__(self, application: web.Application, silent_s: float = SILENT_S, finish_s: float = 5.0) -> None:
         """Nothing is listened to yet; answers on their way have ``finish_s`` at the end."""
-        application.on_response_prepare.append(nameless)
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -102,6 +120,9 @@ class Listener:
 
     async def _set_up(self) -> None:
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        server.request_factory = partial(_nameless, server.request_factory)
         refuse_quietly()
 
     def _at(self) -> str:

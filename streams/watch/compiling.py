@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from streams.pipeline.warm_up import warm_up
 from streams.settings import Settings
@@ -21,13 +22,16 @@ from streams.watch.packed import NotCompiledError, load_packed, only_loaded
 
 WarmUp = Callable[[Settings], None]
 
+COMPILING_MAX_S: Final = 600.0
+"""It takes a minute, and ten on a machine that has hardly any time for it; what takes longer has come to a stop."""
+
 log = logging.getLogger(__name__)
 
 
-def load(settings: Settings, warm: WarmUp = warm_up) -> None:
+def load(settings: Settings, warm: WarmUp = warm_up, longest_s: float = COMPILING_MAX_S) -> None:
     """Have what ``warm`` runs loaded without what the compiler would need; compiled apart before, where it is not.
 
-    ``warm`` is a function of a module: another process looks it up by its name.
+    ``warm`` is a function of a module: another process looks it up by its name, and is killed after ``longest_s``.
     """
     load_packed()
     give_back()  # what importing the compiler took
@@ -36,7 +40,7 @@ def load(settings: Settings, warm: WarmUp = warm_up) -> None:
         return
     log.info("compiling, which takes a minute, once: %s is in no file yet", missing)
     try:
-        told = f"ended with status {_compile_apart(settings, warm)}"
+        told = _compile_apart(settings, warm, longest_s)
     except OSError as error:  # no more processes, or no memory for one
         told = f"failed: {error.strerror or error}"
     missing = _missing(settings, warm)
@@ -57,11 +61,11 @@ def _missing(settings: Settings, warm: WarmUp) -> str | None:
     return None
 
 
-def _compile_apart(settings: Settings, warm: WarmUp) -> int:
-    """Exit status of the process that compiles."""
+def _compile_apart(settings: Settings, warm: WarmUp, longest_s: float) -> str:
+    """How the process that compiles has ended."""
     # Not by multiprocessing, which leaves a process of 12 MB behind; nor with what lies in the working directory.
     command = [sys.executable, "-P", "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process, _killed_after(longest_s, process) as killed:
         try:
             assert process.stdin is not None
             # Left open: that it is closed tells the other that this one is gone.
@@ -71,7 +75,24 @@ def _compile_apart(settings: Settings, warm: WarmUp) -> int:
             process.wait()
         finally:
             process.terminate()
-    return process.returncode
+    return f"was killed after {longest_s:g} s" if killed.is_set() else f"ended with status {process.returncode}"
+
+
+@contextmanager
+def _killed_after(longest_s: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """Kill ``process`` should the block last longer, whatever it waits for; set once that was done."""
+    killed = threading.Event()
+
+    def kill() -> None:
+        killed.set()
+        process.kill()
+
+    timer = threading.Timer(longest_s, kill)
+    timer.start()
+    try:
+        yield killed
+    finally:
+        timer.cancel()
 
 
 def _compile() -> None:

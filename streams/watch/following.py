@@ -49,8 +49,6 @@ class Followed:
     def __init__(self, place: Place, line_max_bytes: int) -> None:
         """Go on at ``place``, which moves with the reading; a longer line is cut, so that memory stays bounded."""
         self.place = place
-        self.truncated = self.rotated = self.lost = 0
-        """How often it was cut, how often renamed, how often lines between two files may not have been read."""
         self._line_max_bytes = line_max_bytes
         self._lines = Lines(line_max_bytes)
         self._file: int | None = None
@@ -114,7 +112,6 @@ class Followed:
         renamed = self._renamed(path)
         if renamed is not None:
             return self._open(renamed, self.place.at)
-        self.lost += 1
         log.warning("%s is not the file that was read before, and that one is gone: lines may be missing", path)
         return self._open(path, 0)
 
@@ -167,7 +164,6 @@ class Followed:
         assert self._file is not None
         mark, at = self.place.mark, self.place.at
         if os.fstat(self._file).st_size < at or os.pread(self._file, len(mark), at - len(mark)) != mark:
-            self.truncated += 1
             log.info("%s was cut: it is read from its beginning", self.place.path)
             self._from(0)
 
@@ -198,6 +194,6 @@ class Followed:
         elif now_s - self._quiet_since_s >= LINGER_S:
             self._lines.finish()
             self.close()
-            self.rotated += 1
+            log.info("%s was renamed and is read to its end: it goes on in the next file of that name", self.place.path)
             self.place.inode, self.at_end = 0, False
             self._looked_s = now_s - LOOK_AGAIN_S

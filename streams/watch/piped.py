@@ -15,7 +15,6 @@ class Piped:
     def __init__(self, place: Place, line_max_bytes: int, file: int | None = None) -> None:
         """Read ``file``, or open the pipe that ``place`` names; raises `OSError`."""
         self.place = place
-        self.truncated = self.rotated = self.lost = 0
         self.ended = False
         """Whoever wrote into it has gone."""
         self.at_end = False

@@ -21,6 +21,7 @@ from streams.pipeline.sightings import decode
 from streams.settings import ModeSettings
 from tests.broker.installation import ROOT, Installation, by_id, installed
 from tests.brokers import Broker, Sent
+from tests.streams.pipeline.observe.records import actor_value
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -90,7 +91,7 @@ def profiles_seen(weir: Installation, account: str) -> int:
     count = 0
     for message in weir.read(weir.own(topic.ACTIVITY)):
         sightings = decode(message.value or b"")
-        names = [sightings.actor_value(actor) for actor in range(len(sightings.actor_key))]
+        names = [actor_value(sightings, actor) for actor in range(len(sightings.actor_key))]
         count += sum(names[actor] == account for actor in sightings.actor.tolist())
     return count
 

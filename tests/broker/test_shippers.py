@@ -18,6 +18,7 @@ from tests.broker.installation import Installation, installed
 from tests.brokers import Broker, Sent
 from tests.streams.inputs.samples import otlp_logs, otlp_spans
 from tests.streams.inputs.servers import program, wait
+from tests.streams.pipeline.observe.records import actor_value
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -63,7 +64,7 @@ def seen(weir: Installation) -> Counter[tuple[str, int]]:
     found = Counter[tuple[str, int]]()
     for message in weir.read(weir.own(topic.ACTIVITY)):
         sightings = decode(message.value or b"")
-        names = [sightings.actor_value(actor) for actor in range(len(sightings.actor_key))]
+        names = [actor_value(sightings, actor) for actor in range(len(sightings.actor_key))]
         found.update(zip((names[a] for a in sightings.actor.tolist()), sightings.profile.tolist(), strict=True))
     return Counter({key: count for key, count in found.items() if key[0].startswith("u")})
 

@@ -8,15 +8,15 @@ import pytest
 from schemas.alert import ALERT_CODEC, AlertMode, AlertStatus, Severity
 from schemas.audit import AUDIT_CODEC
 from schemas.block import BLOCK_CODEC, Action
-from schemas.codec import MsgpackCodec
+from schemas.codec import JsonCodec, MsgpackCodec
 from schemas.config_revision import PUBLISHED_CODEC
 from schemas.dead_letter import DeadLetter, read_headers
 from schemas.describe import RECORDS
 from schemas.errors import StopError
-from schemas.finding import FINDING_CODEC
-from schemas.incident import INCIDENT_CODEC
+from schemas.finding import Finding
+from schemas.incident import Incident
 from schemas.override import OVERRIDE_CODEC, decode_override
-from schemas.request import decode_request, encode_request
+from schemas.request import decode_request
 from schemas.sighting import SightingBatch
 from streams.pipeline.sightings import decode
 from tests.contract.golden_file import FOLDER, lines
@@ -38,10 +38,10 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "block": (BLOCK_CODEC.decode, BLOCK_CODEC.encode),
     "config": (PUBLISHED_CODEC.decode, PUBLISHED_CODEC.encode),
     "dead_letter": (decode_dead_letter, encode_dead_letter),
-    "finding": (FINDING_CODEC.decode, FINDING_CODEC.encode),
-    "incident": (INCIDENT_CODEC.decode, INCIDENT_CODEC.encode),
+    "finding": (JsonCodec(Finding).decode, msgspec.json.encode),
+    "incident": (JsonCodec(Incident).decode, msgspec.json.encode),
     "override": (decode_override, OVERRIDE_CODEC.encode),
-    "request_event": (decode_request, encode_request),
+    "request_event": (decode_request, msgspec.json.encode),
 }
 every_record = pytest.mark.parametrize("stem", RECORDS)
 

@@ -12,8 +12,8 @@ from schemas.block import BLOCK_CODEC, Action, Block, decode_block
 from schemas.codec import JsonCodec, MsgpackCodec
 from schemas.config_revision import PUBLISHED_CODEC
 from schemas.errors import RecordError
-from schemas.finding import FINDING_CODEC, Finding
-from schemas.incident import INCIDENT_CODEC
+from schemas.finding import Finding
+from schemas.incident import Incident
 from schemas.override import OVERRIDE_CODEC
 from schemas.sighting import SightingBatch
 from tests.schemas import strategy
@@ -24,8 +24,8 @@ JSON_RECORDS: list[tuple[JsonCodec[Any], st.SearchStrategy[Any]]] = [
     (AUDIT_CODEC, strategy.audits),
     (BLOCK_CODEC, strategy.blocks),
     (PUBLISHED_CODEC, strategy.published),
-    (FINDING_CODEC, strategy.findings),
-    (INCIDENT_CODEC, strategy.incidents),
+    (JsonCodec(Finding), strategy.findings),
+    (JsonCodec(Incident), strategy.incidents),
     (OVERRIDE_CODEC, strategy.overrides),
 ]
 NAMES = ["alert", "audit", "block", "config", "finding", "incident", "override"]
@@ -184,7 +184,7 @@ def test_score_must_be_a_ratio(score: float) -> None:
     with pytest.raises(ValueError, match="score must lie in"):
         Finding(detector="metronome", score=score, reason="", evidence={})
     with pytest.raises(RecordError):
-        FINDING_CODEC.decode(msgspec.json.encode({"detector": "d", "score": score, "reason": "", "evidence": {}}))
+        JsonCodec(Finding).decode(msgspec.json.encode({"detector": "d", "score": score, "reason": "", "evidence": {}}))
 
 
 @given(strategy.alerts, st.sampled_from([-0.0001, 1.0001, float("nan")]))

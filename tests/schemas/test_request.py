@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.codec import DECODE_ERRORS
 from schemas.errors import RecordError
 from schemas.nested import prefixes
-from schemas.request import FAST_DECODER, RequestEvent, decode_request, encode_request
+from schemas.request import FAST_DECODER, RequestEvent, decode_request
 from tests.schemas.strategy import request_events
 
 NAMES = {item.encode_name: item.name for item in msgspec.structs.fields(RequestEvent)}
@@ -90,13 +90,13 @@ def test_short_names_stand_for_the_keys_of_the_contract() -> None:
 @given(request_events)
 def test_encode_and_decode_is_identity(event: RequestEvent) -> None:
     """What is written in the flat spelling is read as it was."""
-    assert decode_request(encode_request(event)) == event
+    assert decode_request(msgspec.json.encode(event)) == event
 
 
 @given(request_events, every_cut)
 def test_nested_spelling_is_the_same_record(event: RequestEvent, cuts: dict[str, tuple[bool, ...]]) -> None:
     """However the names are cut into objects, the event is the one of the flat record."""
-    flat = json.loads(encode_request(event))
+    flat = json.loads(msgspec.json.encode(event))
     assert read(nest(flat, cuts)) == event
 
 
@@ -105,7 +105,7 @@ def test_fast_decoder_reads_flat_records_and_refuses_nested_ones(
     event: RequestEvent, cuts: dict[str, tuple[bool, ...]]
 ) -> None:
     """A nested record never passes as a flat one with keys missing."""
-    flat = json.loads(encode_request(event))
+    flat = json.loads(msgspec.json.encode(event))
     fast = FAST_DECODER.decode(json.dumps(flat).encode())
     assert all(getattr(fast, name) == getattr(event, name) for name in NAMES.values())
     if any(any(cuts[name]) for name in flat):
@@ -276,7 +276,7 @@ def test_of_two_spellings_the_least_nested_one_counts() -> None:
 
 def test_decoded_event_holds_nothing_unknown() -> None:
     """An ignored key does not come out again when the event is written."""
-    assert encode_request(read(PLAIN | {"user": "bob", "x": 1})) == json.dumps(PLAIN, separators=(",", ":")).encode()
+    assert json.loads(msgspec.json.encode(read(PLAIN | {"user": "bob", "x": 1}))) == PLAIN
 
 
 def test_large_record_is_read() -> None:

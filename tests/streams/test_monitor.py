@@ -14,7 +14,7 @@ from aiohttp import web
 from schemas.errors import ConfigError, TransportError
 from streams.metrics import READY, WORKER, Metrics
 from streams.monitor import Monitor, bound, stranger
-from streams.serve.listener import Listener
+from streams.serve.listener import LINE_MAX_BYTES, Listener
 
 
 @dataclass
@@ -99,6 +99,14 @@ def test_no_answer_tells_versions() -> None:
             for path, status in (("/metrics", 200), ("/livez", 200), ("/-/reload", 404), ("/nothing", 404)):
                 async with session.get(f"http://{at}{path}") as got:
                     assert (got.status, "Server" in got.headers) == (status, False)
+        host, _, port = at.rpartition(":")
+        for line in (b"no HTTP", b"GET /metrics HTTP/1.1\r\nX: " + b"x" * LINE_MAX_BYTES):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(line + b"\r\n\r\n")
+            head, _, _ = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.0 400")
+            assert b"aiohttp" not in head
+            writer.close()
         await listener.end()
 
     asyncio.run(run())

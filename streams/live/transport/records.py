@@ -46,7 +46,6 @@ class RecordBatch(Protocol):
 
 
 OFFSET: Final = attrgetter("offset")
-TIMESTAMP: Final = attrgetter("timestamp")
 KEY: Final = attrgetter("key")
 VALUE: Final = attrgetter("value")
 HEADERS: Final = attrgetter("headers")

@@ -27,8 +27,6 @@ BLOCK_NUMBERS: Final = 1_000
 BLOCK_HIT_SHARE: Final = 0.06
 """Of the numbers of an assigned block, those of members."""
 BLOCKS_ASSIGNED_SHARE: Final = 0.5
-BOOK_HIT_SHARE: Final = 0.25
-"""Of the numbers in a person's address book, those of members."""
 CONNECTIONS_MEDIAN: Final = 120
 CONNECTIONS_SIGMA: Final = 0.8
 CONNECTIONS: Final = (5, 3_000)
@@ -183,12 +181,6 @@ class Members:
     def any_number(self, rng: np.random.Generator, count: int) -> Ints:
         """Phone numbers out of assigned blocks, a member's or not, with repetition."""
         return self.blocks[rng.integers(len(self.blocks), size=count)] + rng.integers(BLOCK_NUMBERS, size=count)
-
-    def address_book(self, rng: np.random.Generator, count: int) -> Ints:
-        """Phone numbers as people have them: about `BOOK_HIT_SHARE` of them are members', in no order."""
-        known = self.dialled[rng.integers(len(self.dialled), size=count)]
-        member = rng.random(count) < (BOOK_HIT_SHARE - BLOCK_HIT_SHARE) / (1 - BLOCK_HIT_SHARE)
-        return np.where(member, known, self.any_number(rng, count))
 
     def connections(self, profile: int) -> Ints:
         """Ids of a member's connections, none twice, half of them popular people, in the order of the list.

@@ -21,10 +21,8 @@ PEOPLE_MIN: Final = 1_000
 """A platform with fewer accounts has neither partners nor a search engine's attention."""
 COLLECTOR_ACCOUNT: Final = "partner-sync"
 COLLECTOR_TIER: Final = "partner"
-COLLECTOR_QUOTA: Final = 1_500
-"""Profiles that the collector may see in any 24 hours."""
 COLLECTOR_A_DAY: Final = 1_480
-"""What it does see."""
+"""Profiles that the collector sees; it may see 1,500 in any 24 hours."""
 COLLECTOR_AGE_DAYS: Final = 900
 CRAWLED_A_DAY: Final = 400
 CRAWLED_OF: Final = 0.1

@@ -30,13 +30,12 @@ from streams.pipeline.policy.finding import ranks
 from streams.pipeline.policy.lifetime import lasting_until, longest_s, renewal_s
 from streams.pipeline.policy.measure import Measure, measure_of
 from streams.pipeline.policy.note import begin, note
-from streams.pipeline.policy.overrides import Overrides
+from streams.pipeline.policy.overrides import NEVER, Overrides
 from streams.pipeline.policy.overruling import Overruling
 from streams.pipeline.policy.standing import Standing
 from streams.settings import Settings
 
 DAY_S: Final = 86_400
-_NEVER: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Decider:
         self._blocked: dict[int, Standing] = {}
         self._denied: set[int] = set()
         """Slots of whom enforcers deny every request, and some of whom they did."""
-        self._next_us = _NEVER
+        self._next_us = NEVER
         self._closed: list[Incident] = []
         self._brakes = Brakes(settings.policy, partition, partitions)
         self.reconfigure(settings, config)
@@ -270,7 +269,7 @@ class Decider:
         """When the next incident closes, or the next block ends."""
         close_us = self._policy.incident_close_s * US
         due = [e.last_us + close_us for e in self._open.values()] + [one.until_us for one in self._blocked.values()]
-        return min(due, default=_NEVER)
+        return min(due, default=NEVER)
 
     def moment(self, event_us: int, decided_us: int, watermark_us: int, complete: bool, model: str) -> Moment:
         """A moment under this decider's config."""

@@ -32,8 +32,8 @@ from streams.pipeline.windows.union import unite
 MEMBERS_CAP: Final = 8
 """Size class up to which the memory of the principals behind an address or group grows: 512."""
 _VIEW, _LOOKUP = int(Kind.VIEW), int(Kind.LOOKUP)
-_MISS, _LOGGED_IN, _PRINCIPAL = int(Flag.MISS), int(Flag.LOGGED_IN), int(Flag.PRINCIPAL)
-_ACCOUNT, _IP, _NET = int(Scope.ACCOUNT), int(Scope.IP), int(Scope.NET)
+_MISS, _LOGGED_IN = int(Flag.MISS), int(Flag.LOGGED_IN)
+_ACCOUNT, _IP = int(Scope.ACCOUNT), int(Scope.IP)
 _TOUCH: Final = int(Kind.TOUCH)
 FILTER_BITS_MAX: Final = 40
 _HEAD: Final = 4

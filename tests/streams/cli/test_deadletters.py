@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from schemas import topic
 from schemas.dead_letter import headers_for
 from schemas.errors import RecordError
-from streams.cli.deadletters import escaped, printable
+from streams.cli.deadletters import escaped
 from streams.cli.main import run
 from streams.live import letters as live_letters
 from streams.settings import KafkaSettings
@@ -265,8 +265,3 @@ def test_what_is_no_letter_is_left_out(letters: Bin, answer: Call) -> None:
 def test_escaped(raw: bytes | None, text: str) -> None:
     """Escaping can be undone: no two different values look the same, but null."""
     assert escaped(raw) == text
-
-
-def test_printable_keeps_letters() -> None:
-    """Names of people stay readable."""
-    assert printable("Zoë 王") == "Zoë 王"

@@ -9,9 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from schemas.errors import ConfigError, GapError
+from schemas.errors import BUG_EXIT_STATUS, ConfigError, GapError
 from streams.cli import main as module
-from streams.cli.main import COMMANDS, Entry, run, weir
+from streams.cli.main import COMMANDS, INTERRUPTED, USAGE, Entry, run, weir
 
 
 @pytest.fixture
@@ -106,6 +106,13 @@ class TestStatus:
         command(lambda: None)
         assert run(arguments) == 2
         assert capfd.readouterr() == ("", line)
+
+    def test_the_help_tells_every_exit_status(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """Also that of a worker that must not go on, which is no bug."""
+        assert run(["--help"]) == 0
+        told = " ".join(capfd.readouterr().out.partition("Exit status: ")[2].partition("Examples:")[0].split())
+        statuses = [clause.partition(" ")[0] for clause in told.split("; ")]
+        assert statuses == ["0", "1", str(USAGE), str(BUG_EXIT_STATUS), str(INTERRUPTED)]
 
     def test_no_command_at_all_shows_the_help(self, capfd: pytest.CaptureFixture[str]) -> None:
         """The bare call is wrong usage, and answers it with the list of commands."""

@@ -3,6 +3,7 @@
 import pytest
 
 from streams.cli.main import run
+from streams.cli.option import printable
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,18 @@ def test_a_mistake_in_an_option_names_the_option(
     """Not the key that it stands for, nor an option of another command."""
     assert run(arguments) == 2
     assert capfd.readouterr().err.startswith(f"weir: {told}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Zoë 王", "Zoë 王"),
+        ("\x1b[31mred\a", "\\x1b[31mred\\x07"),
+        ("one\ntwo\r", "one\\ntwo\\r"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text: str, told: str) -> None:
+    """Names of people stay readable; a stranger's colours, lines and directions of writing do not come through."""
+    assert printable(text) == told

@@ -126,6 +126,42 @@ def alert_on(key: str, incident: str) -> Alert:
     return replace(made, id=f"alert-{incident}", incident=incident, actor=Actor(scope, value))
 
 
+def test_an_actor_explained(desk: Desk) -> None:
+    """Who answers for what is enforced stands beside what was found, or alone, for as long as it holds."""
+    key, unknown = "account:42", "account:7"
+    assert desk.run("explain", unknown, status=1) == f"{unknown}: no incident\n"
+    until = desk.ask("block", key, "--for", "1d", *WORD)["override"]["until"]
+    ordered = f"  in force now: block {key} by anna, until {until}: ticket 4711"
+    assert desk.run("explain", key).splitlines() == [f"{key}: no incident", ordered]
+    assert desk.ask("explain", key)["override"]["kind"] == "block"
+    asyncio.run(send(desk.settings.kafka, [record_of(alert_on(key, "of-42"), 0)]))
+    desk.say(standing(key, incident="of-42"), standing("session:s1", incident="of-42"))
+    explained = desk.run("explain", key).splitlines()
+    assert explained[0].startswith(f"incident of-42: {key}, open, high, enforce")
+    assert explained.count(ordered) == 1
+    desk.run("unblock", key, "--for", "2d", *WORD)
+    told = desk.ask("explain", key)
+    assert [one["status"] for one in told["incidents"][0]["blocks"] if one["actor"]["value"] == "42"][-1] == "revoked"
+    assert told["incidents"][0]["override"] == told["override"]
+    assert (told["override"]["kind"], told["override"]["owner"]) == ("unblock", "anna")
+    desk.run("block", "session:s1", "--for", "1d", *WORD)
+    both = [line.partition(" by ")[0] for line in desk.run("explain", "session:s1").splitlines() if "in force" in line]
+    assert both == ["  in force now: unblock account:42", "  in force now: block session:s1"]
+    desk.run("overrides", "end", key, *WORD)
+    assert "in force now" not in desk.run("explain", key)
+    assert desk.ask("explain", key)["override"] is None
+
+
+def test_whom_nobody_can_be_is_not_explained(desk: Desk) -> None:
+    """A scope that was left out is asked for; an address is known in any spelling."""
+    assert run(["explain", "203.0.113.7", "--config", str(desk.config)]) == UsageError.exit_status
+    assert "did you mean ip:203.0.113.7?" in desk.capsys.readouterr().err
+    desk.run("allow", "ip:2001:db8::7", "--for", "1d", *WORD)
+    assert "ip:2001:db8::/64: no incident" in desk.run("explain", "ip:2001:DB8::9")
+    asyncio.run(send(desk.settings.kafka, [record_of(alert_on("ip:2001:db8::/64", "of-7"), 0)]))
+    assert "incident of-7: " in desk.run("explain", "ip:2001:DB8::9")
+
+
 @pytest.mark.parametrize("word", ["unblock", "allow"])
 def test_a_session_in_place_of_its_account(desk: Desk, word: str) -> None:
     """Who spares the account lets its session go as well, though no worker runs; nobody else's, nor an operator's."""

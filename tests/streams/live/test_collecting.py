@@ -12,6 +12,7 @@ from streams.pipeline.batch import Batch
 from streams.pipeline.observe.observer import Observer
 from streams.pipeline.sightings import Sightings, decode
 from tests.requests import START_S, request_of, views
+from tests.streams.pipeline.observe.records import actor_value
 
 S = 1_000_000
 
@@ -81,7 +82,7 @@ def test_homes_are_where_observe_sends() -> None:
             continue
         sightings = decode(sent)
         for at, scope in enumerate(sightings.actor_scope.tolist()):
-            assert homes([f"{Scope(scope).label}:{sightings.actor_value(at)}"], 7) == [number]
+            assert homes([f"{Scope(scope).label}:{actor_value(sightings, at)}"], 7) == [number]
             found += 1
     assert found == 120
     assert homes(["session:s"], 7) == list(range(7))

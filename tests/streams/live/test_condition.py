@@ -36,16 +36,16 @@ def test_told_once() -> None:
     """What is wrong is told at once, and not again while it stays so."""
     one = condition()
     assert kinds(one, {}, LAG, LAG, LAG) == [None, AuditKind.DEGRADED, None, None]
-    assert one.degraded
+    assert one.reasons
 
 
 def test_recovers_after_calm() -> None:
     """It has recovered when the reason has not been seen for so many looks, and not one earlier."""
     one = condition()
     assert kinds(one, LAG, *[{}] * (CALM_LOOKS - 1)) == [AuditKind.DEGRADED] + [None] * (CALM_LOOKS - 1)
-    assert one.degraded
+    assert one.reasons
     assert kinds(one, {}) == [AuditKind.RECOVERED]
-    assert not one.degraded
+    assert not one.reasons
 
 
 def test_coming_and_going_is_one_state() -> None:
@@ -123,7 +123,7 @@ def test_auditing(caplog: pytest.LogCaptureFixture) -> None:
     assert [entry.kind for entry in entries] == [AuditKind.DEGRADED, AuditKind.RECOVERED]
     assert {(record.topic, record.key) for record in sent} == {(topic.AUDIT.name, b"worker:here:1")}
     assert caplog.messages == ["degraded: dead_letter_flood, source partitions held: 2", "no longer degraded"]
-    assert not auditing._condition.degraded
+    assert not auditing._condition.reasons
 
 
 def test_worker_name() -> None:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from streams.watch.compiling import COMPILING_MAX_S
+
 SCRIPT: Final = """
 import logging, sys
 from streams.config import parse
@@ -16,7 +18,7 @@ from tests.streams.watch import warming
 
 logging.basicConfig(format="%(levelname)s %(message)s", level="INFO", stream=sys.stdout)
 if __name__ == "__main__":
-    load(parse(""), warming.WARM)
+    load(parse(""), warming.WARM, longest_s=LONGEST)
     stats = bucket_of.stats
     print("loaded", sum(stats.cache_hits.values()), "compiled", sum(stats.cache_misses.values()))
     print("translating", "numba.np.polynomial.polynomial_core" in sys.modules)
@@ -25,17 +27,17 @@ KEEPS: Final = "this process compiles, and keeps more memory"
 ROOT: Final = Path(__file__).parents[3]
 
 
-def begun(directory: Path, warm: str) -> "subprocess.Popen[str]":
+def begun(directory: Path, warm: str, longest_s: float = COMPILING_MAX_S) -> "subprocess.Popen[str]":
     """A process that loads with nothing compiled but what lies in ``directory``."""
     script = directory / "script.py"
-    script.write_text(SCRIPT.replace("WARM", warm))
+    script.write_text(SCRIPT.replace("WARM", warm).replace("LONGEST", str(longest_s)))
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(directory / "cache"), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def said(directory: Path, warm: str) -> list[str]:
+def said(directory: Path, warm: str, longest_s: float = COMPILING_MAX_S) -> list[str]:
     """What such a process prints."""
-    with begun(directory, warm) as process:
+    with begun(directory, warm, longest_s) as process:
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return output.splitlines()
@@ -56,6 +58,16 @@ def test_where_that_fails_it_compiles_itself(tmp_path: Path) -> None:
     assert said(tmp_path, "not_apart") == [
         "INFO compiling, which takes a minute, once: bucket_of is in no file yet",
         f"WARNING compiling apart ended with status 3, and bucket_of is in no file: {KEEPS}",
+        "loaded 0 compiled 1",
+        "translating True",
+    ]
+
+
+def test_a_compiler_that_hangs_is_killed(tmp_path: Path) -> None:
+    """It holds the start for so long and no longer."""
+    assert said(tmp_path, "hanging", longest_s=1) == [
+        "INFO compiling, which takes a minute, once: bucket_of is in no file yet",
+        f"WARNING compiling apart was killed after 1 s, and bucket_of is in no file: {KEEPS}",
         "loaded 0 compiled 1",
         "translating True",
     ]

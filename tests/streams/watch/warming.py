@@ -28,6 +28,13 @@ def not_apart(settings: Settings) -> None:
     one_loop(settings)
 
 
+def hanging(settings: Settings) -> None:
+    """Come to no end where it is compiled apart."""
+    if is_apart():
+        time.sleep(600)
+    one_loop(settings)
+
+
 def no_room(settings: Settings) -> None:
     """Have nothing kept, apart or not."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

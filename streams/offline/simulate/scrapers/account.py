@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streams.offline.simulate.client import HEADLESS, PYTHON_REQUESTS
 from streams.offline.simulate.internet import Address
@@ -12,8 +11,6 @@ from streams.offline.simulate.plan import HOUR_MS
 from streams.offline.simulate.scrapers.stage import Scraper, Stage, tool
 from streams.offline.simulate.traffic import Origin, Traffic
 from streams.offline.simulate.visit import beside
-
-Ints = NDArray[np.int64]
 
 BURST_VIEWS: Final = 2_000
 BURST_MS: Final = HOUR_MS

@@ -155,12 +155,6 @@ def test_numbers_lie_in_blocks(members: Members) -> None:
     assert (members.holder(asked) >= 0).mean() == pytest.approx(0.06, abs=0.01)
 
 
-def test_an_address_book_is_a_quarter_members(members: Members) -> None:
-    """Of the numbers that people have, a quarter are members'."""
-    book = members.address_book(np.random.default_rng(1), 50_000)
-    assert (members.holder(book) >= 0).mean() == pytest.approx(0.25, abs=0.01)
-
-
 def test_connections_are_the_same_each_time() -> None:
     """A member's connections depend on seed and member alone, hold nobody twice and not the member."""
     members, again = Members.of(PLAN), Members.of(PLAN)

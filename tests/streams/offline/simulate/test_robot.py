@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streams.offline.simulate.plan import DAY_MS, MINUTE_MS, PRESETS
-from streams.offline.simulate.robot import COLLECTOR_ACCOUNT, COLLECTOR_QUOTA, PEOPLE_MIN, robots
+from streams.offline.simulate.robot import COLLECTOR_ACCOUNT, PEOPLE_MIN, robots
 from streams.offline.simulate.traffic import Traffic, What
 from streams.offline.simulate.world import World
 from tests.streams.offline.simulate.everybody import demo
@@ -29,7 +29,7 @@ def test_a_collector_keeps_its_quota() -> None:
     (views,) = of_kind(demo(), "collector")
     assert len(views) == 2 * 1_480
     most = (np.searchsorted(views.time_ms, views.time_ms + DAY_MS) - np.arange(len(views))).max()
-    assert 1_450 < most <= COLLECTOR_QUOTA
+    assert 1_450 < most <= 1_500
     assert most < 1.01 * np.bincount(views.time_ms // DAY_MS).min()
 
 

@@ -95,6 +95,12 @@ def rows_in(sightings: Sightings) -> list[Row]:
     return [_row(sightings, at) for at in range(len(sightings))]
 
 
+def actor_value(sightings: Sightings, actor: int) -> str:
+    """The value of actor number ``actor``, as records name it."""
+    ends = [0, *sightings.actor_text_end.tolist()]
+    return sightings.actor_text[ends[actor] : ends[actor + 1]].decode()
+
+
 def profiles_of(observed: Observed) -> set[int]:
     """Keys of all profiles seen."""
     return {row.profile for row in rows_of(observed) if row.kind < Kind.TOUCH}
@@ -117,7 +123,7 @@ def _row(sightings: Sightings, at: int) -> Row:
         offset=sightings.start + int(sightings.offset[at]),
         ordinal=int(sightings.ordinal[at]),
         scope=Scope(sightings.actor_scope[actor]),
-        value=sightings.actor_value(actor),
+        value=actor_value(sightings, actor),
         key=int(sightings.actor_key[actor]),
         time_us=int(sightings.time_us[at]),
         kind=Kind(sightings.kind[at]),

@@ -14,7 +14,7 @@ from schemas.sighting import Kind
 from streams.pipeline.observe.detail import DIGITS_MAX, ORDER_BYTES, PREFIX_MAX, alphabetical, parameter, place_of
 from streams.pipeline.sightings import decode
 from streams.surfaces.setting import Surface
-from tests.streams.pipeline.observe.records import NOW_US, details_of, key_of, observe, record, rows_of
+from tests.streams.pipeline.observe.records import NOW_US, actor_value, details_of, key_of, observe, record, rows_of
 
 SURFACES: Final = [
     Surface(kind="view", path="/people/{profile}"),
@@ -235,5 +235,5 @@ class TestDetails:
         for message in filter(None, observe(values, SURFACES, destinations=5).messages):
             sightings = decode(message)
             own = [row for row in range(len(sightings)) if sightings.flags[row] & 4]
-            values_of = [sightings.actor_value(int(sightings.actor[row])) for row in own]
+            values_of = [actor_value(sightings, int(sightings.actor[row])) for row in own]
             assert values_of == [f"u{number}" for number in sightings.number.tolist()]

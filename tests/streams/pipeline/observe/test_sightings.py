@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from schemas.errors import StopError
 from schemas.sighting import COLUMNS, DETAIL_COLUMNS, VERSION, Flag, Progress, SightingBatch
 from streams.pipeline.sightings import decode
-from tests.streams.pipeline.observe.records import observe, record
+from tests.streams.pipeline.observe.records import actor_value, observe, record
 
 
 def message() -> SightingBatch:
@@ -33,7 +33,7 @@ def test_columns_come_out_as_they_went_in() -> None:
     for name in (*COLUMNS, *DETAIL_COLUMNS):
         assert getattr(sightings, name).tobytes() == getattr(batch, name)
         assert not getattr(sightings, name).flags.writeable
-    assert [sightings.actor_value(actor) for actor in range(2)] == ["u1", "s1"]
+    assert [actor_value(sightings, actor) for actor in range(2)] == ["u1", "s1"]
 
 
 @pytest.mark.parametrize(
