@@ -5,8 +5,8 @@ could be a fleet: (a) principals without a log-in and (b) accounts of any age, b
 beside profiles (no page, asset or call: no *furniture*), and (c) all accounts under 14 days. A member is a principal
 within the group. People do not share a taste for what nobody looks at: a crowd drifts far below zero, a fleet does not.
 No sum goes over older accounts with furniture: colleagues of one trade in one net look like a fleet. They have
-furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none. Nor does one who looks for
-the unknown make a group of two passers-by: members beside the one that gave most give half of an alert's evidence.
+furniture, 7 in 1,000 of honest accounts have none; a farm of accounts left to age has none. One member gives at most
+half of an alert's evidence: who looks for the unknown makes no group of two passers-by, and drowns nobody else.
 
 That several came without furniture is evidence of its own, in (a) and (b), where nobody else stands behind the group:
 by how rare it is for people's views to stand alone (`bare_view` learns it), and no more than five nats in all, since
@@ -62,6 +62,7 @@ from detectors.core.compiled import compiled, in_place
 from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanation, Nats, State
 from detectors.core.fleet import (
     CERTAIN,
+    ONE_GIVES,
     Limits,
     bare_nats,
     level_of,
@@ -132,7 +133,9 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
 
 @in_place
-def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16) -> bool:
+def _judge_view(
+    groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16, limits: Limits
+) -> bool:
     """Add a first contact to the member and to the sums that it belongs to; returns whether it adds evidence.
 
     The profile that added evidence last adds none a second time: what many look at on one evening is no fleet's list.
@@ -149,9 +152,10 @@ def _judge_view(groups: Groups, members: Members, g: int, m: int, llr: float, yo
     if llr > 0.0:
         groups.last[g] = tag
     if not furnished:
-        hold(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS, llr)
+        k = BARE_ACCOUNT if logged_in else ANONYMOUS
+        hold(groups, members, g, m, k, llr, limits.most, limits.half_life_s)
     if young:
-        add(groups, members, g, m, llr)
+        add(groups, members, g, m, llr, limits.most)
     return llr > 0.0
 
 
@@ -212,7 +216,7 @@ def _judge(
         if kind[i] != _VIEW or not first[i]:
             continue
         tag = np.uint16(profile[i] % np.uint64(FULL) + np.uint64(1))
-        adds = _judge_view(groups, members, g, m, llr[i], young, tag)
+        adds = _judge_view(groups, members, g, m, llr[i], young, tag, limits)
         level[i], k, block[i] = _say(groups, members, g, m, young, limits)
         since[i] = min(np.int64(groups.since_s[g, k]) * US, time_us[i])
         profiles[i] = groups.contacts[g, k]
@@ -222,7 +226,7 @@ def _judge(
         numbers[3, i] = np.int64(groups.behind[g, 0]) + groups.behind[g, 1]
         numbers[4, i] = k
         if adds:
-            numbers[5, i] = max(members.nats[m] if k == YOUNG else members.given[m], np.float32(0.0))
+            numbers[5, i] = max(members.young_given[m] if k == YOUNG else members.given[m], np.float32(0.0))
         numbers[6, i] = suspect(groups, members, g, m, adds, limits)
         numbers[7, i] = groups.since_s[g, k]
 
@@ -239,11 +243,10 @@ class Cohort(Detector[Config]):
     group_state: ClassVar[Mapping[str, str]] = {
         "total": "(3,)f4", "held": "(2,)i4", "at_s": "u4", "first_s": "u4", "since_s": "(3,)u4", "contacts": "(3,)u2",
         "members": "(3,)u2", "people": "(2,)u2", "behind": "(2,)u2", "logged_in": "u1", "last": "u2",
-        "most": "(3,)f4",
     }  # fmt: skip
     member_state: ClassVar[Mapping[str, str]] = {
         "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_since_s": "u4", "given_contacts": "u2",
-        "pending": "i4", "pending_cell": "u4", "young_since_s": "u4",
+        "pending": "i4", "pending_cell": "u4", "young_since_s": "u4", "young_given": "f4",
     }  # fmt: skip
     principal_state: ClassVar[Mapping[str, str]] = {"furnished_day": "u2"}
     challenges: ClassVar[bool] = True
@@ -280,6 +283,7 @@ class Cohort(Detector[Config]):
             Members(*(cast("Any", state[name]) for name in self.member_state)),
             Limits(
                 config.limit,
+                config.limit * ONE_GIVES,
                 config.block_ratio,
                 config.members_min,
                 config.profiles_min,

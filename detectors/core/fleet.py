@@ -28,8 +28,9 @@ BARE_WEIGHT: Final = 1_000.0
 """Views that this is worth as the honest share, until as many are learned."""
 BARE_MIX: Final = 0.3
 BARE_CAP: Final = 5.0
-OTHERS: Final = 0.5
-"""Of an alert's evidence, what members other than the one that gave most must have given: one alone is no group."""
+ONE_GIVES: Final = 0.5
+"""Of an alert's evidence, what one member gives at most while the sum rises: one alone is no group, and however much it
+asks for, the sum has fallen to nothing soon after, so that a fleet cannot hide behind it."""
 KNOWN_WEIGHT: Final = 200.0
 """Views that a guess weighs as much as, when it is asked whether it is odd of a client to have no furniture."""
 BARE_SELDOM: Final = 0.2
@@ -44,6 +45,8 @@ class Limits(NamedTuple):
     """The configuration of `cohort` as its loop reads it."""
 
     limit: float
+    most: float
+    """What one member gives at most."""
     block: float
     members_min: int
     profiles_min: int
@@ -73,9 +76,8 @@ def sum_of(groups: Groups, g: int, k: int, limits: Limits) -> float:
 
 @in_place
 def level_of(groups: Groups, g: int, k: int, limits: Limits) -> float:
-    """Evidence of a subset as a share of the limit; below 1 while members or profiles are too few, or one gave all."""
-    total = sum_of(groups, g, k, limits)
-    level = min(total, max(total - float(groups.most[g, k]), 0.0) / OTHERS) / limits.limit
+    """Evidence of a subset as a share of the limit; below 1 while members or profiles are too few."""
+    level = sum_of(groups, g, k, limits) / limits.limit
     members, contacts = groups.members[g, k], groups.contacts[g, k]
     if members < limits.members_min:
         level = min(level, float(members / limits.members_min))

@@ -54,8 +54,6 @@ class Groups(NamedTuple):
     """A log-in other than of (b) was seen."""
     last: NDArray[np.uint16]
     """Tag of the profile that added evidence last."""
-    most: NDArray[np.float32]
-    """[g, 3] the most that one member gave; 0 again when who gave it leaves, until another one gives."""
 
 
 class Members(NamedTuple):
@@ -67,14 +65,16 @@ class Members(NamedTuple):
     day: NDArray[np.uint16]
     """Day on which it is counted behind the group, since 1970; 0 before it asked for a profile."""
     given: NDArray[np.float32]
-    """What it added to (a) or (b) in the rise named by `given_since_s`, held or released."""
+    """What it added to (a) or (b) in the rise named by `given_since_s`, held or released, faded as the sum."""
     given_since_s: NDArray[np.uint32]
     given_contacts: NDArray[np.uint16]
     pending: NDArray[np.int32]
     """What it added in the cell `pending_cell`, in `GRAIN`."""
     pending_cell: NDArray[np.uint32]
     young_since_s: NDArray[np.uint32]
-    """The rise of (c) in which it was counted."""
+    """The rise of (c) in which it was counted,"""
+    young_given: NDArray[np.float32]
+    """and what it added to (c) in it."""
 
 
 @in_place
@@ -97,7 +97,6 @@ def _end_rise(groups: Groups, g: int, k: int) -> None:
     groups.since_s[g, k] = 0
     groups.contacts[g, k] = 0
     groups.members[g, k] = 0
-    groups.most[g, k] = 0.0
 
 
 @in_place
@@ -126,7 +125,6 @@ def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
     kept = 2.0 ** (-(now_s - was_s) / half_life_s)
     for k in range(3):
         groups.total[g, k] *= kept
-        groups.most[g, k] *= kept
     if now_s // CELL_S == was_s // CELL_S:
         return
     for k in range(2):
@@ -185,8 +183,6 @@ def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> bool
     since_s = groups.since_s[g, k]
     gave = since_s != 0 and members.given_since_s[m] == since_s
     if gave:
-        if members.given[m] >= groups.most[g, k]:
-            groups.most[g, k] = 0.0
         groups.total[g, k] = max(groups.total[g, k] - max(given, 0.0), 0.0)
         _down(groups.contacts, g, k, np.int64(members.given_contacts[m]))
         _down(groups.members, g, k, 1)
@@ -230,8 +226,8 @@ def _rise(groups: Groups, g: int, k: int) -> np.int64:
 
 
 @in_place
-def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -> None:
-    """Add a bare member's contact to what is held of (a) or (b)."""
+def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float, most: float, half_life_s: float) -> None:
+    """Add a bare member's contact to what is held of (a) or (b); of the sum no more than ``most`` is its own."""
     rise = _rise(groups, g, k)
     if members.given_since_s[m] != rise:
         members.given_since_s[m] = rise
@@ -240,27 +236,32 @@ def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float) -
         _up(groups.members, g, k)
     cell = np.int64(groups.at_s[g]) // CELL_S
     if members.pending_cell[m] != cell:
+        members.given[m] *= 2.0 ** (-CELL_S * (cell - np.int64(members.pending_cell[m])) / half_life_s)
         members.pending_cell[m] = cell
         members.pending[m] = 0
-    grains = np.int64(round(llr / GRAIN))
+    gives = min(members.given[m] + llr, most) - members.given[m]
+    grains = np.int64(round(gives / GRAIN))
     groups.held[g, k] = _bounded(groups.held[g, k] + grains)
     members.pending[m] = _bounded(members.pending[m] + grains)
-    members.given[m] += llr
-    groups.most[g, k] = max(groups.most[g, k], members.given[m])
+    members.given[m] += gives
     if members.given_contacts[m] < FULL:
         members.given_contacts[m] += 1
 
 
 @in_place
-def add(groups: Groups, members: Members, g: int, m: int, llr: float) -> None:
-    """Add a young account's contact to (c), at once."""
+def add(groups: Groups, members: Members, g: int, m: int, llr: float, most: float) -> None:
+    """Add a young account's contact to (c), at once; it gives no more than ``most`` while the sum rises.
+
+    What it gave does not fade as the sum does: in two weeks it is young no longer.
+    """
     rise = _rise(groups, g, YOUNG)
     if members.young_since_s[m] != rise:
         members.young_since_s[m] = rise
+        members.young_given[m] = 0.0
         _up(groups.members, g, YOUNG)
-    # What it gave in this rise is not kept by itself: all that it ever gave is not less, so that it errs for people.
-    groups.most[g, YOUNG] = max(groups.most[g, YOUNG], members.nats[m])
-    total = groups.total[g, YOUNG] + llr
+    gives = min(members.young_given[m] + llr, most) - members.young_given[m]
+    members.young_given[m] += gives
+    total = groups.total[g, YOUNG] + gives
     if total > 0.0:
         groups.total[g, YOUNG] = total
     else:

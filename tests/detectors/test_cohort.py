@@ -45,14 +45,14 @@ class TestLimits:
         assert found.profiles[ENOUGH] == ENOUGH + 1
         assert set(found.since_us.tolist()) == {START_S * 1_000_000}
 
-    @pytest.mark.parametrize(("members", "level"), [(1, 0.0), (2, 2 / 3), (3, 100 * RARE / 14.0)])
+    @pytest.mark.parametrize(("members", "level"), [(1, 1 / 3), (2, 2 / 3), (3, 1.5)])
     def test_members(self, members: int, level: float) -> None:
-        """What fewer than three do is not a group's."""
+        """What fewer than three do is not a group's, and each gives half of an alert's evidence at most."""
         assert evidence(fleet(101, members)).level[-1] == pytest.approx(level, rel=0.01)
 
     @pytest.mark.parametrize(("others", "speaks"), [(8, False), (9, True)])
     def test_one_among_passers_by(self, others: int, speaks: bool) -> None:
-        """However much one gives, those beside it must have given half of what an alert needs, a cell ago."""
+        """However much one asks for, those beside it must have given half of what an alert needs, a cell ago."""
         who = np.concatenate([np.full(100, 100), 101 + np.arange(others) % 4])
         assert (evidence(group(np.arange(100.0 + others) * CELL_S, who)).level[-1] >= 1) == speaks
 

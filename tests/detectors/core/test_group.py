@@ -14,6 +14,7 @@ from tests.detectors.columns_of import START_S, Judge
 from tests.detectors.groups_of import (
     DAY_S,
     MODEL,
+    NEW,
     POPULAR,
     RARE,
     SOME,
@@ -205,6 +206,23 @@ class TestGiving:
         assert said["gives"] == pytest.approx([RARE, RARE, 0.0, max(2 * RARE + POPULAR, 0.0)], rel=1e-3)
         assert set(said["rise"].tolist()) == {START_S}
         assert set(said["subset"].tolist()) == {0.0}
+
+    @pytest.mark.parametrize("flags", [0, NEW])
+    def test_a_heavy_one_hides_nobody(self, flags: int) -> None:
+        """However much one member asked for, people's views soon drain it, and a fleet is found as by itself."""
+        of = judge()
+        heavy = of.judge(group(np.arange(500.0), np.full(500, 1), flags=flags), MODEL).numbers
+        assert float(heavy["sum"].max()) == pytest.approx(7.0, rel=1e-3)
+        crowd = group(600 + np.arange(40.0), 200 + np.arange(40), flags=flags, popularity=SOME)
+        of.judge(crowd, MODEL)
+        found = of.judge(fleet(40, 20, from_s=700.0, flags=flags), MODEL)
+        assert int((found.level >= 1).argmax()) <= math.ceil(14.0 / RARE)
+
+    def test_a_fleet_that_stays(self) -> None:
+        """What a member gave fades as the sum does, so that it gives anew: after three weeks the fleet still stands."""
+        at_s = np.arange(21 * 24 * 5.0) * 720
+        found = judge().judge(group(at_s, np.arange(len(at_s)) % 5), MODEL)
+        assert (found.level[200:] >= 1).all()
 
     def test_who_leaves(self) -> None:
         """Who turns out to be furnished leaves the sum, which is said once, and not of whoever is not in it."""
