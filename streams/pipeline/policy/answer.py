@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.core.columns import US
 from detectors.core.hashing import mix
@@ -12,6 +13,7 @@ from streams.pipeline.actors.store import Actors
 from streams.pipeline.policy.case import Case
 from streams.pipeline.policy.episode import Episode, Moment
 from streams.pipeline.policy.exemption import Exemptions
+from streams.pipeline.policy.finding import BLOCKS, MODE_STEP
 from streams.pipeline.policy.lifetime import was_blocked
 from streams.pipeline.policy.measure import Measure
 from streams.pipeline.policy.standing import Standing
@@ -44,6 +46,14 @@ class Answers:
         if case.shared(row):
             needed = min(needed, SHARED_SHARE)
         return session if again or case.sessions.share[row] >= needed else account
+
+    def within_reach(self, case: Case, rank: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """[n] rows with ground for a block of which a session carries so much that it may be blocked alone.
+
+        While it did not, the account was challenged: this is no worse, but more can be done about it.
+        """
+        enough = case.sessions.share >= min(self._policy.session_share, SHARED_SHARE)
+        return (case.sessions.slot >= 0) & enough & (rank % MODE_STEP >= BLOCKS)
 
     def action(
         self, episode: Episode, case: Case, measure: Measure, row: int, slot: int, actors: Actors, moment: Moment

@@ -1,4 +1,4 @@
-"""Which sightings lead to a decision: the first of an actor, then one in a cooldown unless things become worse."""
+"""Which sightings lead to a decision: an actor's first, then one in a cooldown unless things become more urgent."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,21 @@ from detectors.core.compiled import compiled
 def after_cooldown(
     slot: NDArray[np.int32],
     time_us: NDArray[np.int64],
-    rank: NDArray[np.uint8],
+    urgency: NDArray[np.uint8],
     cooldown_us: int,
     quiet_until_us: NDArray[np.int64],
-    quiet_rank: NDArray[np.uint8],
+    quiet_urgency: NDArray[np.uint8],
 ) -> NDArray[np.bool_]:
-    """Mask of the rows that lead to a decision; ``quiet_until_us`` and ``quiet_rank`` are state columns by slot.
+    """Mask of the rows that lead to a decision; ``quiet_until_us`` and ``quiet_urgency`` are columns by slot.
 
-    ``rank`` is 0 for a row without a finding, and higher for a worse one.
+    ``urgency`` is 0 for a row without a finding, and higher for a worse one, or one that more can be done about.
     """
     out = np.zeros(slot.size, np.bool_)
     for i in range(slot.size):
         s = slot[i]
-        if rank[i] == 0 or (time_us[i] < quiet_until_us[s] and rank[i] <= quiet_rank[s]):
+        if urgency[i] == 0 or (time_us[i] < quiet_until_us[s] and urgency[i] <= quiet_urgency[s]):
             continue
         out[i] = True
         quiet_until_us[s] = time_us[i] + cooldown_us
-        quiet_rank[s] = rank[i]
+        quiet_urgency[s] = urgency[i]
     return out

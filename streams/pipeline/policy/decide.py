@@ -104,8 +104,9 @@ class Decider:
         if self._answers.has_collectors:
             self._spare_collectors(columns, rank, actors)
         c = actors.columns
+        urgency = 2 * rank + self._answers.within_reach(case, rank)
         passed = after_cooldown(
-            columns.slot, columns.time_us, rank, self._cooldown_us, c["quiet_until_us"], c["quiet_rank"]
+            columns.slot, columns.time_us, urgency, self._cooldown_us, c["quiet_until_us"], c["quiet_urgency"]
         )
         rows = np.flatnonzero(passed)
         return np.stack([rows, rank[rows].astype(np.int64)])

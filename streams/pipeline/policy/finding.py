@@ -20,6 +20,8 @@ SEVERITIES: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRIT
 """By rank: evidence for an alert is medium, for a block high, for twice that critical."""
 MODE_STEP: Final = 4
 """Ranks that a mode takes up."""
+BLOCKS: Final = 2
+"""Rank within a mode from which evidence is ground for a block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,18 @@ class Actors:
     """State of two actors."""
 
     def __init__(self) -> None:
-        self.until, self.rank = np.zeros(2, np.int64), np.zeros(2, np.uint8)
+        self.until, self.urgency = np.zeros(2, np.int64), np.zeros(2, np.uint8)
 
     def passed(self, *steps: tuple[int, int, int]) -> list[bool]:
-        """Slot, time, rank; which of them lead to a decision."""
-        slots, times, ranks = zip(*steps, strict=True)
+        """Slot, time, urgency; which of them lead to a decision."""
+        slots, times, urgencies = zip(*steps, strict=True)
         out: list[bool] = after_cooldown(
             np.array(slots, np.int32),
             np.array(times, np.int64),
-            np.array(ranks, np.uint8),
+            np.array(urgencies, np.uint8),
             COOLDOWN_US,
             self.until,
-            self.rank,
+            self.urgency,
         ).tolist()
         return out
 
@@ -42,7 +42,7 @@ def test_worse_breaks_it() -> None:
 
 
 def test_nothing_is_no_finding() -> None:
-    """Rank 0 never leads, and ends no cooldown."""
+    """Urgency 0 never leads, and ends no cooldown."""
     assert Actors().passed((0, 10, 0), (0, 20, 5), (0, 30, 0), (0, 40, 5)) == [False, True, False, False]
 
 

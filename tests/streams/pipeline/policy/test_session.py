@@ -110,6 +110,17 @@ class TestNarrowest:
         assert blocked([(OWN, 0, 9.0), (OWN, long_s, -1), (STOLEN, long_s + 9, 12.0)]) == ["session:a2"]
         assert blocked([(OWN, 0, 9.0), (OWN, 5, -1), (STOLEN, 9, 12.0)]) == ["account:a0"]
 
+    def test_it_takes_over(self) -> None:
+        """As soon as a session carries enough it is blocked, though the account was challenged a moment before."""
+        uses: list[Use] = [(OWN, 0, 4.1), (STOLEN, 0, 12.0), (STOLEN, 9, 12.2), (STOLEN, 20, 14.0), (STOLEN, 30, 14.5)]
+        one, rows = staged(uses, scripted=Spread)
+        blocks = [each for each in one.decide(rows) if isinstance(each, Block)]
+        assert [(each.actor.key, each.action) for each in blocks] == [
+            ("account:a0", Action.CHALLENGE),
+            ("session:a2", Action.BLOCK),
+        ]
+        assert blocks[1].event_time == blocks[0].event_time.replace(":00.", ":20.")
+
     def test_the_alert_is_on_the_account(self) -> None:
         """Whose incident it is; the block of the session names it."""
         one, rows = staged([(OWN, 0, -1), (STOLEN, 10, 12)])
