@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, overload
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,19 @@ from streams.inputs.reader import Part, Reader
 from streams.pipeline.batch import Batch
 from streams.pipeline.observe.clf import read_clf
 from streams.pipeline.observe.events import Events, in_order, unpack
-from streams.pipeline.observe.reading import CANONICAL, PACKER, READ_ERRORS, Dead, Reading, pack, project, read_all
+from streams.pipeline.observe.nested import is_nested
+from streams.pipeline.observe.reading import (
+    CANONICAL,
+    PACKER,
+    READ_ERRORS,
+    Dead,
+    OnDemand,
+    Reading,
+    pack,
+    project,
+    read_all,
+    too_long,
+)
 
 _UNPACKABLE: Final = "holds what is no text, or a number beyond 64 bits"
 
@@ -106,31 +118,23 @@ def _read_each(batch: Batch, positions: Sequence[int], record_max_bytes: int, re
     return found.reading()
 
 
-class _Told(Sequence[RequestEvent]):
-    """Events of plain lines, each made when somebody asks for it, as few do; among others that are there already."""
+def _on_demand(
+    lines: Sequence[bytes], reader: Reader, others: Sequence[RequestEvent], of: Sequence[int]
+) -> Sequence[RequestEvent]:
+    """Events of plain lines, among others that are there already.
 
-    def __init__(self, lines: Sequence[bytes], reader: Reader, others: Sequence[RequestEvent], of: list[int]) -> None:
-        """``of`` has for each event its line, or its place among ``others`` behind as many as there are lines."""
-        self._lines, self._reader, self._others, self._of = lines, reader, others, of
+    ``of`` has for each event its line, or its place among ``others`` behind as many as there are lines.
+    """
 
-    def __len__(self) -> int:
-        return len(self._of)
-
-    @overload
-    def __getitem__(self, row: int) -> RequestEvent: ...
-    @overload
-    def __getitem__(self, row: slice) -> "_Told": ...
-    def __getitem__(self, row: int | slice) -> "RequestEvent | _Told":
-        """The event of one row."""
-        if isinstance(row, slice):
-            return _Told(self._lines, self._reader, self._others, self._of[row])
-        at = self._of[row]
-        if at >= len(self._lines):
-            return self._others[at - len(self._lines)]
-        _, event = self._reader.one(self._lines[at])
-        if event is None:
+    def event(at: int) -> RequestEvent:
+        if at >= len(lines):
+            return others[at - len(lines)]
+        _, made = reader.one(lines[at])
+        if made is None:
             raise AssertionError("a plain line tells of no request")
-        return event
+        return made
+
+    return OnDemand(of, event)
 
 
 def _together(
@@ -139,13 +143,13 @@ def _together(
     """What plain lines are, and between them what came of the others, in the order of the batch."""
     name, count = reader.clf or "", len(lines)
     if not len(odd):
-        return Reading(_Told(lines, reader, (), list(range(count))), np.arange(count), events, [], [name] * count)
+        return Reading(_on_demand(lines, reader, (), range(count)), np.arange(count), events, [], [name] * count)
     index = np.concatenate([np.delete(np.arange(count), odd), others.index])
     order = np.argsort(index, kind="stable")
     of = np.where(order < count - len(odd), index[order], order + len(odd))
     rows = {at - count: row for row, at in enumerate(of.tolist()) if at >= count}
     return Reading(
-        _Told(lines, reader, others.records, of.tolist()),
+        _on_demand(lines, reader, others.records, of.tolist()),
         index[order],
         in_order(events, others.events, of),
         others.dead,
@@ -159,7 +163,7 @@ def _read(found: _Found, position: int, value: bytes | None, record_max_bytes: i
     if value is None:
         raise RecordError("$", "record is a tombstone (null value)")
     if len(value) > record_max_bytes:
-        raise RecordError("$", f"record is longer than {record_max_bytes} bytes (input.record_max_bytes)")
+        raise too_long(record_max_bytes)
     try:
         name, event = _one(value, reader)
     except RecordError:
@@ -170,13 +174,12 @@ def _read(found: _Found, position: int, value: bytes | None, record_max_bytes: i
 
 def _one(value: bytes, reader: Reader) -> tuple[str, RequestEvent | None]:
     # Looking for the keys first costs little; decoding by the wrong type costs as much as by the right one.
-    if reader.takes_canonical and value[:1] == b"{":
-        if b'"http.request.method"' in value:
-            with suppress(*READ_ERRORS):
-                return CANONICAL, FAST_DECODER.decode(value)
-        elif b'"http"' in value and b'"@timestamp"' in value:
-            with suppress(RecordError):
-                return CANONICAL, decode_request(value)
+    if reader.takes_canonical and is_nested(value):
+        with suppress(RecordError):
+            return CANONICAL, decode_request(value)
+    elif reader.takes_canonical and value[:1] == b"{" and b'"http.request.method"' in value:
+        with suppress(*READ_ERRORS):
+            return CANONICAL, FAST_DECODER.decode(value)
     return reader.one(value)
 
 

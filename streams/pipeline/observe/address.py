@@ -107,7 +107,7 @@ def _octet_end(text: Text, at: int, end: int) -> int:
 
 
 @compiled
-def v4_prefix_size(text: Text, start: int, size: int) -> int:
+def _v4_prefix_size(text: Text, start: int, size: int) -> int:
     """Bytes of the first three octets with their dots; 0 if the text is no IPv4 address as `ipaddress` reads it."""
     at, end = start, start + size
     for _ in range(3):
@@ -209,7 +209,7 @@ def _read(text: Text, start: NDArray[np.int64], size: NDArray[np.int64], odd: ND
         if length == ABSENT:
             continue
         net, end = row * ROOM + NET_AT, 0
-        prefix = v4_prefix_size(text, begin, length)
+        prefix = _v4_prefix_size(text, begin, length)
         if prefix > 0:
             end = copy(_V4_ENDING, 0, len(_V4_ENDING), text, copy(text, begin, prefix, text, net))
         elif _is_plain_v6(text, begin, length, groups):

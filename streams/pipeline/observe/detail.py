@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import AGENTS, NO_NUMBER
-from detectors.core.compiled import compiled
+from detectors.core.compiled import compiled, in_place
 from detectors.core.hashing import xxh64
 from schemas.sighting import Kind
-from streams.pipeline.observe.events import ABSENT, Events, Field
+from streams.pipeline.observe.events import ABSENT, Events, Fault, Field
 from streams.pipeline.observe.surface import Asked, Patterns, decode_percent
 from streams.pipeline.observe.text import Text, is_same, signed
 
@@ -54,10 +54,8 @@ def details(patterns: Patterns, events: Events, asked: Asked) -> Details:
         np.zeros(count, np.uint16),
         np.zeros(count, np.uint16),
     )
-    _details(
-        patterns.kinds, patterns.parameters, patterns.literals, events.text, events.start, events.size, events.fault,
-        *asked, found.number, found.query, found.query_number, found.country, found.agent,
-    )  # fmt: skip
+    skipped = events.fault != Fault.NONE
+    _details(patterns.kinds, patterns.parameters, patterns.literals, events, asked, skipped, found)
     return found
 
 
@@ -117,44 +115,50 @@ def _letters(text: Text, start: int, size: int) -> int:
     return signed(text[start]) << 8 | signed(text[start + 1]) if size == 2 else 0
 
 
-@compiled
+@in_place
+def _number(events: Events, asked: Asked, row: int) -> int:
+    """Place of the id that was asked for, or else of the one that was disclosed."""
+    if asked.size[row] != ABSENT:
+        return place_of(events.text, asked.start[row], asked.size[row])
+    start, size = events.start[row, Field.TARGET], events.size[row, Field.TARGET]
+    return NO_NUMBER if size == ABSENT else place_of(events.text, start, size)
+
+
+@in_place
+def _searched(events: Events, row: int, literals: Text, name: int, name_size: int) -> tuple[int, int]:
+    """Start and size of what was searched for, decoded in place: of a parameter, or of the query as it is."""
+    start, size = events.start[row, Field.QUERY], events.size[row, Field.QUERY]
+    if size <= 0 or name_size == 0:
+        return start, size
+    start, size = parameter(events.text, start, size, literals, name, name_size)
+    return start, _decoded(events.text, start, size) if size > 0 else size
+
+
+@in_place
 def _details(
     kinds: NDArray[np.int64],
     parameters: NDArray[np.int64],
     literals: Text,
-    text: Text,
-    start: NDArray[np.int64],
-    size: NDArray[np.int64],
-    fault: NDArray[np.uint8],
-    surface: NDArray[np.int64],
-    id_start: NDArray[np.int64],
-    id_size: NDArray[np.int64],
-    number: NDArray[np.int64],
-    query: NDArray[np.uint64],
-    query_number: NDArray[np.int64],
-    country: NDArray[np.uint16],
-    agent: NDArray[np.uint16],
+    events: Events,
+    asked: Asked,
+    skipped: NDArray[np.bool_],
+    found: Details,
 ) -> None:
-    for row in range(len(fault)):
-        if fault[row] != 0:
+    text, start, size = events.text, events.start, events.size
+    for row in range(len(skipped)):
+        if skipped[row]:
             continue
-        asked = kinds[surface[row]] if surface[row] != ABSENT else 0
-        if id_size[row] != ABSENT:
-            number[row] = place_of(text, id_start[row], id_size[row])
-        elif size[row, Field.TARGET] != ABSENT:
-            number[row] = place_of(text, start[row, Field.TARGET], size[row, Field.TARGET])
-        if asked == Kind.SEARCH:
-            at, length = start[row, Field.QUERY], size[row, Field.QUERY]
-            name, name_size = parameters[surface[row], 0], parameters[surface[row], 1]
-            if length > 0 and name_size > 0:
-                at, length = parameter(text, at, length, literals, name, name_size)
-                length = _decoded(text, at, length) if length > 0 else length
+        surface = asked.surface[row]
+        kind = kinds[surface] if surface != ABSENT else 0
+        found.number[row] = _number(events, asked, row)
+        if kind == Kind.SEARCH:
+            at, length = _searched(events, row, literals, parameters[surface, 0], parameters[surface, 1])
             if length > 0:
-                query[row] = xxh64(text, at, length, np.uint64(0))
-                query_number[row] = alphabetical(text, at, length)
-        elif asked == Kind.LIST:
-            query[row] = xxh64(text, start[row, Field.PATH], size[row, Field.PATH], np.uint64(0))
-        country[row] = _letters(text, start[row, Field.COUNTRY], size[row, Field.COUNTRY])
+                found.query[row] = xxh64(text, at, length, np.uint64(0))
+                found.query_number[row] = alphabetical(text, at, length)
+        elif kind == Kind.LIST:
+            found.query[row] = xxh64(text, start[row, Field.PATH], size[row, Field.PATH], np.uint64(0))
+        found.country[row] = _letters(text, start[row, Field.COUNTRY], size[row, Field.COUNTRY])
         if size[row, Field.AGENT] > 0:
             called = xxh64(text, start[row, Field.AGENT], size[row, Field.AGENT], np.uint64(0))
-            agent[row] = signed(called >> np.uint64(32)) % AGENTS
+            found.agent[row] = signed(called >> np.uint64(32)) % AGENTS

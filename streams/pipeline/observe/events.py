@@ -312,6 +312,13 @@ def _nul_fault(
 
 
 @compiled
+def fall_back_on_ja3(start: NDArray[np.int64], size: NDArray[np.int64], row: int) -> None:
+    """Where an event has no JA4, let its JA3 be the fingerprint."""
+    if size[row, Field.FINGERPRINT] == ABSENT:
+        start[row, Field.FINGERPRINT], size[row, Field.FINGERPRINT] = start[row, Field.JA3], size[row, Field.JA3]
+
+
+@compiled
 def _unpack(
     text: Text,
     start: NDArray[np.int64],
@@ -340,5 +347,4 @@ def _unpack(
         # One look over the whole row is cheap, though it also meets the zeros of packed numbers and sizes.
         if has_nul(text, begin, at - begin):
             fault[row] = _nul_fault(text, start, size, row, targets_at[row], targets[row])
-        if size[row, Field.FINGERPRINT] == ABSENT:
-            start[row, Field.FINGERPRINT], size[row, Field.FINGERPRINT] = start[row, Field.JA3], size[row, Field.JA3]
+        fall_back_on_ja3(start, size, row)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.core.columns import NO_NUMBER
-from detectors.core.compiled import compiled
+from detectors.core.compiled import in_place
 from schemas.sighting import ACTOR_COLUMNS, COLUMNS, DETAIL_COLUMNS, Flag, Kind
 from streams.pipeline.observe.detail import Details
 from streams.pipeline.observe.disclosure import Disclosures, Outcome
@@ -26,11 +26,12 @@ from streams.pipeline.observe.naming import (
     SCOPE,
     SCOPES,
     YOUNG_S,
+    Actors,
     Named,
     find_actors,
     find_members,
 )
-from streams.pipeline.observe.text import Text, copy, is_same, signed
+from streams.pipeline.observe.text import copy, is_same, signed
 
 TIERS_MAX: Final = 255
 """Account tiers of one batch; further ones become the unnamed tier."""
@@ -41,6 +42,8 @@ _PRINCIPAL: Final = int(Flag.PRINCIPAL)
 _YOUNG: Final = int(Flag.YOUNG)
 _TOUCH: Final = int(Kind.TOUCH)
 _QUERY: Final = int(Kind.QUERY)
+_VIEW: Final = int(Kind.VIEW)
+_LOOKUP: Final = int(Kind.LOOKUP)
 
 
 class Rows(NamedTuple):
@@ -114,33 +117,15 @@ def fan_out(
     )
     rows, named = _room_for_rows(row_first), _room_for_actors(actor_first, text_first)
     known = Known(detail_first, *(np.empty(detail_first[-1], dtype) for dtype in DETAIL_COLUMNS.values()))
-    of, key, origin = actors.of, actors.key, actors.origin
-    _write_rows(
-        shown.outcome, shown.first, shown.profile, shown.kind, of, actors.chief, key, origin, tiers.of, time_us,
-        created_s, offset, *rows,
-    )  # fmt: skip
-    _write_details(
-        shown.first,
-        shown.kind,
-        actors.chief,
-        of,
-        origin,
-        actors.address,
-        events.asn,
-        created_s,
-        found.number,
-        found.query_number,
-        found.country,
-        found.agent,
-        *known,
-    )
-    _write_actors(events.text, events.start, events.size, key, origin, *named)
+    _write_rows(shown, actors, tiers.of, time_us, created_s, offset, row_first.copy(), rows)
+    _write_details(shown, actors, found, events.asn, created_s, detail_first.copy(), known)
+    _write_actors(events, actors, actor_first, text_first.copy(), named)
     return FannedOut(rows, known, named, find_members(events, shown, actors, created_s, time_us), tiers)
 
 
 def _find_tiers(events: Events, shown: Disclosures) -> Tiers:
     tiers = Tiers(np.zeros(len(events.fault), np.uint8), np.empty(TIERS_MAX, np.int64))
-    count = _find_tier_texts(events.text, events.start, events.size, shown.first, *tiers)
+    count = _find_tier_texts(events, shown.first, tiers)
     return tiers._replace(event=tiers.event[:count])
 
 
@@ -153,149 +138,111 @@ def _room_for_actors(first: NDArray[np.int64], text_first: NDArray[np.int64]) ->
     return Named(first, text_first, key, scope, text_end, np.empty(text_first[-1], np.uint8))
 
 
-@compiled
-def _find_tier_texts(
-    text: Text,
-    start: NDArray[np.int64],
-    size: NDArray[np.int64],
-    first: NDArray[np.int64],
-    of: NDArray[np.uint8],
-    named: NDArray[np.int64],
-) -> int:
+@in_place
+def _find_tier_texts(events: Events, first: NDArray[np.int64], tiers: Tiers) -> int:
     """Fill in the tier of each event that has sightings; how many named ones there are."""
-    count = 0
-    for row in range(len(of)):
+    text, start, size, count = events.text, events.start, events.size, 0
+    for row in range(len(tiers.of)):
         begin, length = start[row, Field.TIER], size[row, Field.TIER]
         if length == ABSENT or first[row + 1] == first[row]:
             continue
         for known in range(TIERS_MAX):
             if known == count:
-                named[count] = row
+                tiers.event[count] = row
                 count += 1
-            other = named[known]
+            other = tiers.event[known]
             if size[other, Field.TIER] == length and is_same(text, begin, text, start[other, Field.TIER], length):
-                of[row] = known + 1
+                tiers.of[row] = known + 1
                 break
     return count
 
 
-@compiled
+@in_place
+def _flags(outcome: int, chief: int, time_us: int, created_s: int) -> int:
+    """What every sighting of an event says of it."""
+    flags = _MISS if outcome == Outcome.MISSED else 0
+    flags |= _LOGGED_IN if chief == ACCOUNT else 0
+    made_s = signed(created_s)
+    return flags | (_YOUNG if made_s > 0 and time_us // 1_000_000 - made_s < YOUNG_S else 0)
+
+
+@in_place
 def _write_rows(
-    outcome: NDArray[np.uint8],
-    first: NDArray[np.int64],
-    profiles: NDArray[np.uint64],
-    kinds: NDArray[np.uint8],
-    of: NDArray[np.int32],
-    chiefs: NDArray[np.int8],
-    keys: NDArray[np.uint64],
-    origin: NDArray[np.int32],
+    shown: Disclosures,
+    actors: Actors,
     tiers: NDArray[np.uint8],
-    event_time_us: NDArray[np.int64],
-    event_created_s: NDArray[np.uint32],
-    event_offset: NDArray[np.int64],
-    row_first: NDArray[np.int64],
-    actor: NDArray[np.uint32],
     time_us: NDArray[np.int64],
-    offset: NDArray[np.uint32],
-    ordinal: NDArray[np.uint16],
-    kind: NDArray[np.uint8],
-    flags: NDArray[np.uint8],
-    tier: NDArray[np.uint8],
-    profile: NDArray[np.uint64],
-    principal: NDArray[np.uint64],
+    created_s: NDArray[np.uint32],
+    offset: NDArray[np.int64],
+    following: NDArray[np.int64],
+    rows: Rows,
 ) -> None:
-    following = row_first.copy()
-    for event in range(len(outcome)):
-        chief = chiefs[event]
+    """Write all sightings; ``following`` is where the next one of each destination goes."""
+    for event in range(len(time_us)):
+        chief = actors.chief[event]
         if chief == ABSENT:
             continue
-        common = _MISS if outcome[event] == Outcome.MISSED else 0
-        common |= _LOGGED_IN if chief == ACCOUNT else 0
-        made_s = signed(event_created_s[event])
-        common |= _YOUNG if made_s > 0 and event_time_us[event] // 1_000_000 - made_s < YOUNG_S else 0
-        chief_key = keys[of[event, chief]]
-        at_us = event_time_us[event]
-        if kinds[first[event]] == _TOUCH:
+        flags = _flags(shown.outcome[event], chief, time_us[event], created_s[event])
+        principal, at_us = actors.key[actors.of[event, chief]], time_us[event]
+        if shown.kind[shown.first[event]] == _TOUCH:
             at_us = (at_us // CELL_US + 1) * CELL_US - 1
-        for at in range(first[event], first[event + 1]):
-            for scope in range(of.shape[1]):
-                one = of[event, scope]
-                if one == ABSENT or (kinds[at] == _QUERY and scope != chief):
+        for at in range(shown.first[event], shown.first[event + 1]):
+            for scope in range(actors.of.shape[1]):
+                actor = actors.of[event, scope]
+                if actor == ABSENT or (shown.kind[at] == _QUERY and scope != chief):
                     continue
-                owner = origin[one, OWNER]
+                owner = actors.origin[actor, OWNER]
                 to = following[owner]
                 following[owner] = to + 1
-                actor[to] = origin[one, PLACE]
-                time_us[to] = at_us
-                offset[to] = event_offset[event]
-                ordinal[to] = at - first[event]
-                kind[to] = kinds[at]
-                flags[to] = common | _PRINCIPAL if scope == chief else common
-                tier[to] = tiers[event]
-                profile[to] = profiles[at]
-                principal[to] = chief_key
+                rows.actor[to] = actors.origin[actor, PLACE]
+                rows.time_us[to] = at_us
+                rows.offset[to] = offset[event]
+                rows.ordinal[to] = at - shown.first[event]
+                rows.kind[to] = shown.kind[at]
+                rows.flags[to] = flags | _PRINCIPAL if scope == chief else flags
+                rows.tier[to] = tiers[event]
+                rows.profile[to] = shown.profile[at]
+                rows.principal[to] = principal
 
 
-@compiled
+@in_place
 def _write_details(
-    first: NDArray[np.int64],
-    kinds: NDArray[np.uint8],
-    chiefs: NDArray[np.int8],
-    of: NDArray[np.int32],
-    origin: NDArray[np.int32],
-    addresses: NDArray[np.uint64],
-    asns: NDArray[np.int64],
-    event_created_s: NDArray[np.uint32],
-    numbers: NDArray[np.int64],
-    query_numbers: NDArray[np.int64],
-    countries: NDArray[np.uint16],
-    agents: NDArray[np.uint16],
-    detail_first: NDArray[np.int64],
-    number: NDArray[np.int64],
-    address: NDArray[np.uint64],
-    asn: NDArray[np.uint32],
+    shown: Disclosures,
+    actors: Actors,
+    found: Details,
+    asn: NDArray[np.int64],
     created_s: NDArray[np.uint32],
-    country: NDArray[np.uint16],
-    agent: NDArray[np.uint16],
-    shown: NDArray[np.uint16],
+    following: NDArray[np.int64],
+    known: Known,
 ) -> None:
-    following = detail_first.copy()
-    for event in range(len(chiefs)):
-        chief = chiefs[event]
+    """Write what is known of principals' sightings; ``following`` is where the next of each destination goes."""
+    for event in range(len(asn)):
+        chief = actors.chief[event]
         if chief == ABSENT:
             continue
-        owner, items = origin[of[event, chief], OWNER], first[event + 1] - first[event]
-        for at in range(first[event], first[event + 1]):
-            to = following[owner]
+        owner, first, end = actors.origin[actors.of[event, chief], OWNER], shown.first[event], shown.first[event + 1]
+        for at in range(first, end):
+            to, kind = following[owner], shown.kind[at]
             following[owner] = to + 1
-            by_id = kinds[at] == Kind.VIEW or kinds[at] == Kind.LOOKUP
-            number[to] = query_numbers[event] if kinds[at] == _QUERY else (numbers[event] if by_id else NO_NUMBER)
-            address[to] = addresses[event]
-            asn[to] = max(asns[event], 0)
-            created_s[to] = event_created_s[event]
-            country[to], agent[to] = countries[event], agents[event]
-            shown[to] = items - 1 if kinds[at] == _QUERY else 0
+            number = found.number[event] if kind == _VIEW or kind == _LOOKUP else NO_NUMBER
+            known.number[to] = found.query_number[event] if kind == _QUERY else number
+            known.address[to] = actors.address[event]
+            known.asn[to] = max(asn[event], 0)
+            known.created_s[to] = created_s[event]
+            known.country[to], known.agent[to] = found.country[event], found.agent[event]
+            known.shown[to] = end - first - 1 if kind == _QUERY else 0
 
 
-@compiled
+@in_place
 def _write_actors(
-    text: Text,
-    start: NDArray[np.int64],
-    size: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    origin: NDArray[np.int32],
-    actor_first: NDArray[np.int64],
-    text_first: NDArray[np.int64],
-    actor_key: NDArray[np.uint64],
-    actor_scope: NDArray[np.uint8],
-    actor_text_end: NDArray[np.uint32],
-    actor_text: Text,
+    events: Events, actors: Actors, first: NDArray[np.int64], following: NDArray[np.int64], named: Named
 ) -> None:
-    following = text_first.copy()
-    for actor in range(len(actor_key)):
-        owner, event, scope = origin[actor, OWNER], origin[actor, EVENT], origin[actor, SCOPE]
-        begin, length = start[event, FIELDS[scope]], size[event, FIELDS[scope]]
-        following[owner] = copy(text, begin, length, actor_text, following[owner])
-        to = actor_first[owner] + origin[actor, PLACE]
-        actor_key[to], actor_scope[to] = keys[actor], min(scope + 1, SCOPES)
-        actor_text_end[to] = following[owner] - text_first[owner]
+    """Write all actors; ``following`` is where the next text of each destination goes."""
+    for actor in range(len(named.key)):
+        owner, event = actors.origin[actor, OWNER], actors.origin[actor, EVENT]
+        scope = actors.origin[actor, SCOPE]
+        begin, length = events.start[event, FIELDS[scope]], events.size[event, FIELDS[scope]]
+        following[owner] = copy(events.text, begin, length, named.text, following[owner])
+        to = first[owner] + actors.origin[actor, PLACE]
+        named.key[to], named.scope[to] = actors.key[actor], min(scope + 1, SCOPES)
+        named.text_end[to] = following[owner] - named.text_first[owner]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.core.compiled import compiled
+from detectors.core.compiled import compiled, in_place
 from detectors.core.hashing import destination, key_within, mix, of_scope, xxh64
 from schemas.actor import Scope
 from schemas.sighting import Kind
@@ -110,7 +110,7 @@ def find_actors(events: Events, shown: Disclosures, time_us: NDArray[np.int64], 
     table = np.full(1 << (2 * most + 1).bit_length(), ABSENT, np.int32)
     touches = int(np.count_nonzero(shown.kind == _TOUCH))
     cells = np.zeros(1 << (2 * touches + 1).bit_length(), np.uint64)
-    _find(events.text, events.start, events.size, events.asn, shown.first, shown.kind, time_us, *actors, table, cells)
+    _find(events, shown, time_us, table, cells, actors)
     return actors
 
 
@@ -132,13 +132,14 @@ def _principal(account: int, address: int) -> int:
     return _ADDRESS if address != ABSENT else _SESSION
 
 
-@compiled
-def _write_group_texts(text: Text, start: NDArray[np.int64], size: NDArray[np.int64], row: int, asn: int) -> None:
+@in_place
+def _write_group_texts(events: Events, row: int) -> None:
     """Write the values of the ASN and of the fingerprint within it, where there are such."""
-    if asn == ABSENT:
+    text, start, size = events.text, events.start, events.size
+    if events.asn[row] == ABSENT:
         return
     at = row * ROOM + ASN_AT
-    start[row, Field.ASN], size[row, Field.ASN] = at, write_number(text, at, asn) - at
+    start[row, Field.ASN], size[row, Field.ASN] = at, write_number(text, at, events.asn[row]) - at
     length = size[row, Field.FINGERPRINT]
     if length != ABSENT and length <= FINGERPRINT_MAX:
         begin = row * ROOM + FINGERPRINT_ASN_AT
@@ -161,12 +162,10 @@ def _is_new_cell(cells: NDArray[np.uint64], key: np.uint64) -> bool:
     return True
 
 
-@compiled
-def _key(
-    text: Text, start: NDArray[np.int64], size: NDArray[np.int64], row: int, scope: int
-) -> tuple[np.uint64, np.uint64]:
+@in_place
+def _key(events: Events, row: int, scope: int) -> tuple[np.uint64, np.uint64]:
     """Key of an event's actor, and of the actor with which it has its home."""
-    field = FIELDS[scope]
+    text, start, size, field = events.text, events.start, events.size, FIELDS[scope]
     number = min(scope + 1, SCOPES)
     key = of_scope(xxh64(text, start[row, field], size[row, field], np.uint64(number)), number)
     if scope == _SESSION and size[row, Field.USER] != ABSENT:
@@ -182,64 +181,67 @@ def _concerns(scope: int, chief: int, touch: bool, wide: bool) -> bool:
     return scope == chief or wide or (touch and scope >= _GROUPS)
 
 
-@compiled
+@in_place
+def _touch_key(events: Events, row: int, chief: int, address: np.uint64, time_us: int) -> np.uint64:
+    """What a touch has in common with those that it is one with: principal, address, fingerprint and cell."""
+    start, size = events.start[row, Field.FINGERPRINT], max(events.size[row, Field.FINGERPRINT], 0)
+    client = xxh64(events.text, start, size, np.uint64(_FINGERPRINT + 1))
+    who, _ = _key(events, row, chief)
+    return mix(who ^ mix(address ^ mix(client ^ np.uint64(time_us // CELL_US)))) | np.uint64(1)
+
+
+@in_place
+def _enter(actors: Actors, actor: int, key: np.uint64, home: np.uint64, row: int, scope: int, text_bytes: int) -> None:
+    """Enter an actor that was not met before."""
+    owner = destination(home, len(actors.totals))
+    actors.key[actor] = key
+    actors.origin[actor, OWNER], actors.origin[actor, PLACE] = owner, actors.totals[owner, _COUNT]
+    actors.origin[actor, EVENT], actors.origin[actor, SCOPE] = row, scope
+    actors.totals[owner, _COUNT] += 1
+    actors.totals[owner, _TEXT_BYTES] += text_bytes
+
+
+@in_place
 def _find(
-    text: Text,
-    start: NDArray[np.int64],
-    size: NDArray[np.int64],
-    asn: NDArray[np.int64],
-    first: NDArray[np.int64],
-    kind: NDArray[np.uint8],
+    events: Events,
+    shown: Disclosures,
     time_us: NDArray[np.int64],
-    of: NDArray[np.int32],
-    chiefs: NDArray[np.int8],
-    addresses: NDArray[np.uint64],
-    keys: NDArray[np.uint64],
-    origin: NDArray[np.int32],
-    totals: NDArray[np.int64],
     table: NDArray[np.int32],
     cells: NDArray[np.uint64],
+    actors: Actors,
 ) -> None:
+    """Fill in the actors of all events; ``table`` and ``cells`` have room for twice as many as there may be."""
     count = 0
-    for row in range(len(asn)):
-        items = first[row + 1] - first[row]
+    for row in range(len(time_us)):
+        items = shown.first[row + 1] - shown.first[row]
         if items == 0:
             continue
-        touch, query = kind[first[row]] == _TOUCH, kind[first[row]] == _QUERY
-        if size[row, Field.ADDRESS] != ABSENT:
-            addresses[row] = _key(text, start, size, row, _ADDRESS)[0]
-        chief = _principal(size[row, Field.USER], size[row, Field.ADDRESS])
-        if touch:
-            who = _key(text, start, size, row, chief)[0]
-            client = xxh64(
-                text, start[row, Field.FINGERPRINT], max(size[row, Field.FINGERPRINT], 0), np.uint64(_FINGERPRINT + 1)
-            )
-            cell = mix(who ^ mix(addresses[row] ^ mix(client ^ np.uint64(time_us[row] // CELL_US))))
-            if not _is_new_cell(cells, cell | np.uint64(1)):
-                continue
-        chiefs[row] = chief
-        _write_group_texts(text, start, size, row, asn[row])
+        kind = shown.kind[shown.first[row]]
+        touch, query = kind == _TOUCH, kind == _QUERY
+        if events.size[row, Field.ADDRESS] != ABSENT:
+            actors.address[row] = _key(events, row, _ADDRESS)[0]
+        chief = _principal(events.size[row, Field.USER], events.size[row, Field.ADDRESS])
+        if touch and not _is_new_cell(cells, _touch_key(events, row, chief, actors.address[row], time_us[row])):
+            continue
+        actors.chief[row] = chief
+        _write_group_texts(events, row)
         profiles = items - query
-        for scope in range(of.shape[1]):
-            if size[row, FIELDS[scope]] == ABSENT or not _concerns(scope, chief, touch, not touch and profiles > 0):
+        for scope in range(actors.of.shape[1]):
+            size = events.size[row, FIELDS[scope]]
+            if size == ABSENT or not _concerns(scope, chief, touch, not touch and profiles > 0):
                 continue
-            key, home = _key(text, start, size, row, scope)
-            place = _find_in(table, keys, key)
-            actor = table[place]
-            if actor == ABSENT:
-                actor = count
+            key, home = _key(events, row, scope)
+            place = _find_in(table, actors.key, key)
+            if table[place] == ABSENT:
+                table[place] = count
+                _enter(actors, count, key, home, row, scope, size)
                 count += 1
-                table[place] = actor
-                owner = destination(home, len(totals))
-                keys[actor] = key
-                origin[actor, OWNER], origin[actor, PLACE] = owner, totals[owner, _COUNT]
-                origin[actor, EVENT], origin[actor, SCOPE] = row, scope
-                totals[owner, _COUNT] += 1
-                totals[owner, _TEXT_BYTES] += size[row, FIELDS[scope]]
-            of[row, scope] = actor
-            totals[origin[actor, OWNER], _ROWS] += profiles + (query and scope == chief)
+            actor = table[place]
+            owner = actors.origin[actor, OWNER]
+            actors.of[row, scope] = actor
+            actors.totals[owner, _ROWS] += profiles + (query and scope == chief)
             if scope == chief:
-                totals[origin[actor, OWNER], _DETAILS] += items
+                actors.totals[owner, _DETAILS] += items
 
 
 def find_members(
@@ -260,7 +262,7 @@ def find_members(
     groups = actors.of.shape[1] - _GROUPS
     seen = np.zeros(1 << (2 * rows.size * groups + 1).bit_length(), np.uint64)
     found = np.empty((rows.size * groups, 2), np.int64)
-    count = _find_members(rows, actors.chief, actors.of, actors.key, actors.origin, seen, found)
+    count = _find_members(rows, actors, seen, found)
     found = found[:count][np.argsort(found[:count, 0], kind="stable")]
     row, chief = found[:, 1], actors.chief[found[:, 1]].astype(np.int64)
     field = FIELDS[chief]
@@ -291,23 +293,16 @@ def _at_times(actors: Actors, shown: Disclosures, wanted: NDArray[np.bool_]) -> 
     return out
 
 
-@compiled
-def _find_members(
-    rows: NDArray[np.int64],
-    chiefs: NDArray[np.int8],
-    of: NDArray[np.int32],
-    keys: NDArray[np.uint64],
-    origin: NDArray[np.int32],
-    seen: NDArray[np.uint64],
-    found: NDArray[np.int64],
-) -> int:
+@in_place
+def _find_members(rows: NDArray[np.int64], actors: Actors, seen: NDArray[np.uint64], found: NDArray[np.int64]) -> int:
+    """Fill in destination and event of each name; how many there are."""
     count = 0
     for row in rows:
-        who = keys[of[row, chiefs[row]]]
-        for scope in range(_GROUPS, of.shape[1]):
-            if of[row, scope] == ABSENT:
+        who = actors.key[actors.of[row, actors.chief[row]]]
+        for scope in range(_GROUPS, actors.of.shape[1]):
+            if actors.of[row, scope] == ABSENT:
                 continue
-            owner = origin[of[row, scope], OWNER]
+            owner = actors.origin[actors.of[row, scope], OWNER]
             if _is_new_cell(seen, mix(who ^ mix(np.uint64(owner + 1))) | np.uint64(1)):
                 found[count, 0], found[count, 1] = owner, row
                 count += 1

@@ -1,6 +1,6 @@
 """From the bytes of a batch to request events, and from what is none to dead letters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, overload
@@ -122,22 +122,23 @@ def dead_letter(batch: Batch, reading: Reading, row: int, fault: Fault) -> Dead:
     return Dead(index, batch.offset_of(index), where, reason, part)
 
 
-class _Unread(Sequence[RequestEvent]):
-    """Canonical records that are decoded when somebody asks for one: few are."""
+class OnDemand(Sequence[RequestEvent]):
+    """Events that are each made when somebody asks for it: few are."""
 
-    def __init__(self, values: Sequence[bytes]) -> None:
-        self._values = values
+    def __init__(self, of: Sequence[int], make: Callable[[int], RequestEvent]) -> None:
+        """``make`` is asked for an event by its number in ``of``."""
+        self._of, self._make = of, make
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._of)
 
     @overload
     def __getitem__(self, row: int) -> RequestEvent: ...
     @overload
-    def __getitem__(self, row: slice) -> "_Unread": ...
-    def __getitem__(self, row: int | slice) -> "RequestEvent | _Unread":
-        """The event of one record."""
-        return _Unread(self._values[row]) if isinstance(row, slice) else _decoded(self._values[row])
+    def __getitem__(self, row: slice) -> "OnDemand": ...
+    def __getitem__(self, row: int | slice) -> "RequestEvent | OnDemand":
+        """The event of one row."""
+        return OnDemand(self._of[row], self._make) if isinstance(row, slice) else self._make(self._of[row])
 
 
 def read_all(batch: Batch, record_max_bytes: int, *, names: bool = False) -> Reading:
@@ -148,9 +149,10 @@ def read_all(batch: Batch, record_max_bytes: int, *, names: bool = False) -> Rea
     values: Sequence[bytes] = batch.values  # type: ignore[assignment]  # a tombstone raises TypeError, as it should
     if max(map(len, values), default=0) > record_max_bytes:
         raise TypeError("a record is too long")
+    made = OnDemand(range(len(values)), lambda row: _decoded(values[row]))
     events, odd = read_flat(values)
     if not odd.size:
-        return Reading(_Unread(values), np.arange(len(values)), events, [])
+        return Reading(made, np.arange(len(values)), events, [])
     nested: list[int] = []
     left: list[int] = []
     records: list[RequestEvent] = []
@@ -158,6 +160,7 @@ def read_all(batch: Batch, record_max_bytes: int, *, names: bool = False) -> Rea
         if is_nested(values[row]):
             nested.append(row)
         else:
+            # At once: where records are of another format, the first one ends it.
             left.append(row)
             records.append(FAST_DECODER.decode(values[row]))
     if nested:
@@ -169,7 +172,7 @@ def read_all(batch: Batch, record_max_bytes: int, *, names: bool = False) -> Rea
     if left:
         events = events.put(np.array(left), unpack(pack(records), len(records)))
     told = [CANONICAL] * len(values) if nested and names else ()
-    return Reading(_Unread(values), np.arange(len(values)), events, [], told)
+    return Reading(made, np.arange(len(values)), events, [], told)
 
 
 def _decoded(value: bytes) -> RequestEvent:
@@ -200,13 +203,18 @@ def _read_each(batch: Batch, record_max_bytes: int) -> Reading:
 
 def _read_one(value: bytes | None, record_max_bytes: int) -> RequestEvent:
     if value is not None and len(value) > record_max_bytes:
-        raise RecordError("$", f"record is longer than {record_max_bytes} bytes (input.record_max_bytes)")
+        raise too_long(record_max_bytes)
     try:
         record = FAST_DECODER.decode(value)  # type: ignore[arg-type]  # see above
         PACKER.encode(project(record))
     except READ_ERRORS:
         return decode_request(value)
     return record
+
+
+def too_long(record_max_bytes: int) -> RecordError:
+    """What is wrong with a record that is longer."""
+    return RecordError("$", f"record is longer than {record_max_bytes} bytes (input.record_max_bytes)")
 
 
 def pack(records: Iterable[RequestEvent]) -> bytearray:

@@ -7,10 +7,18 @@ from numpy.typing import NDArray
 
 from detectors.core.compiled import compiled
 
+QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
+_BLANK: Final = ord(" ")
+_TILDE: Final = ord("~")
 _ZERO: Final = ord("0")
 _NINE: Final = ord("9")
 _A: Final = ord("a")
 _F: Final = ord("f")
+
+# Tables by byte: one look instead of three comparisons, at each byte of a record.
+_PLAIN: Final = np.array([_BLANK <= byte <= _TILDE and byte != _BACKSLASH for byte in range(256)])
+_PLAIN_BUT_QUOTE: Final = _PLAIN & (np.arange(256) != QUOTE)
 
 Text = NDArray[np.uint8]
 """UTF-8, in which a value is a *span*: where it starts and its size in bytes."""
@@ -29,6 +37,26 @@ def hex_digit(byte: int) -> int:
         return byte - _ZERO
     lower = byte | 32
     return lower - _A + 10 if _A <= lower <= _F else -1
+
+
+@compiled
+def is_digit(text: Text, at: int) -> bool:
+    """Whether a decimal digit stands there."""
+    return bool(_ZERO <= text[at] <= _NINE)
+
+
+@compiled
+def is_plain(text: Text, at: int) -> bool:
+    """Whether a byte stands there that means itself wherever it stands: printable ASCII, but no backslash."""
+    return bool(_PLAIN[text[at]])
+
+
+@compiled
+def quote_at(text: Text, at: int) -> int:
+    """Where the next quote stands from ``at`` on; -1 if something comes before it that is not plain."""
+    while _PLAIN_BUT_QUOTE[text[at]]:
+        at += 1
+    return at if text[at] == QUOTE else -1
 
 
 @compiled

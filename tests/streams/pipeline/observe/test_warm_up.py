@@ -18,6 +18,7 @@ from streams.pipeline.observe import (
     fan_out,
     naming,
     origin,
+    plain_record,
     surface,
 )
 from streams.settings import Bot, Group, InputSettings
@@ -27,7 +28,8 @@ from tests.streams.pipeline.observe.records import record, timestamps
 
 KERNELS: list[Any] = [  # a compiled function has no type that names its signatures
     events._unpack,
-    clf._read,
+    clf._read_lines,
+    plain_record._read_all,
     event_time._read,
     address._read,
     origin._hash_all,
