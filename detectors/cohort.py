@@ -63,6 +63,7 @@ from detectors.core.contract import Detector, DetectorConfig, Evidence, Explanat
 from detectors.core.fleet import (
     CERTAIN,
     ONE_GIVES,
+    SPARE,
     Limits,
     bare_nats,
     level_of,
@@ -134,7 +135,7 @@ class Config(DetectorConfig, frozen=True, kw_only=True):
 
 @in_place
 def _judge_view(
-    groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16, limits: Limits
+    groups: Groups, members: Members, g: int, m: int, llr: float, young: bool, tag: np.uint16, most: float
 ) -> bool:
     """Add a first contact to the member and to the sums that it belongs to; returns whether it adds evidence.
 
@@ -152,10 +153,9 @@ def _judge_view(
     if llr > 0.0:
         groups.last[g] = tag
     if not furnished:
-        k = BARE_ACCOUNT if logged_in else ANONYMOUS
-        hold(groups, members, g, m, k, llr, limits.most, limits.half_life_s)
+        hold(groups, members, g, m, BARE_ACCOUNT if logged_in else ANONYMOUS, llr, most)
     if young:
-        add(groups, members, g, m, llr, limits.most)
+        add(groups, members, g, m, llr, most)
     return llr > 0.0
 
 
@@ -216,7 +216,7 @@ def _judge(
         if kind[i] != _VIEW or not first[i]:
             continue
         tag = np.uint16(profile[i] % np.uint64(FULL) + np.uint64(1))
-        adds = _judge_view(groups, members, g, m, llr[i], young, tag, limits)
+        adds = _judge_view(groups, members, g, m, llr[i], young, tag, limits.most)
         level[i], k, block[i] = _say(groups, members, g, m, young, limits)
         since[i] = min(np.int64(groups.since_s[g, k]) * US, time_us[i])
         profiles[i] = groups.contacts[g, k]
@@ -243,10 +243,12 @@ class Cohort(Detector[Config]):
     group_state: ClassVar[Mapping[str, str]] = {
         "total": "(3,)f4", "held": "(2,)i4", "at_s": "u4", "first_s": "u4", "since_s": "(3,)u4", "contacts": "(3,)u2",
         "members": "(3,)u2", "people": "(2,)u2", "behind": "(2,)u2", "logged_in": "u1", "last": "u2",
+        "faded": "(3,)f8", "against": "(2,)f4",
     }  # fmt: skip
     member_state: ClassVar[Mapping[str, str]] = {
-        "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_since_s": "u4", "given_contacts": "u2",
-        "pending": "i4", "pending_cell": "u4", "young_since_s": "u4", "young_given": "f4",
+        "nats": "f4", "traits": "u1", "day": "u2", "given": "f4", "given_faded": "f4", "given_since_s": "u4",
+        "given_contacts": "u2", "pending": "i4", "pending_cell": "u4", "young_since_s": "u4", "young_given": "f4",
+        "young_faded": "f4",
     }  # fmt: skip
     principal_state: ClassVar[Mapping[str, str]] = {"furnished_day": "u2"}
     challenges: ClassVar[bool] = True
@@ -261,10 +263,10 @@ class Cohort(Detector[Config]):
     def judge(self, columns: Columns, state: State, model: Model) -> Evidence:
         """Level: the highest sum that the row's member belongs to, as a share of the limit.
 
-        Where the row adds evidence, ``numbers["gives"]`` is what its principal gave to the sum since it began to rise,
-        so that an alert can name who gave most; -1 where it left the sum. ``subset`` and ``rise`` say which sum that
-        is. ``numbers["suspects"]`` is 1 where it is one to be suspected, 2 where for certain. Principals' own rows say
-        only that they are suspects.
+        Where the row adds evidence, ``numbers["gives"]`` is the part of the sum that is its principal's own, so that an
+        alert can name who gave most; -1 where it left the sum. ``subset`` and ``rise`` say which sum that is.
+        ``numbers["suspects"]`` is 1 where it is one to be suspected, 2 where for certain. Principals' own rows say only
+        that they are suspects.
         """
         config = self.config
         n = len(columns)
@@ -283,7 +285,7 @@ class Cohort(Detector[Config]):
             Members(*(cast("Any", state[name]) for name in self.member_state)),
             Limits(
                 config.limit,
-                config.limit * ONE_GIVES,
+                config.limit * max(ONE_GIVES, SPARE * config.block_ratio / config.members_min),
                 config.block_ratio,
                 config.members_min,
                 config.profiles_min,

@@ -21,13 +21,13 @@ Beside it stand limits that an operator can read, in addresses, networks and cou
 whichever is nearest to being passed. Addresses of networks that change them for honest people are not counted, nor are
 those of a network before it is learned whether it does. Ground for a block is only what nobody's devices do within five
 minutes, four networks or three countries, however much has added up: at home, under way and behind a VPN are three
-networks and two countries, and whoever roams so day after day adds up.
+networks and two countries, and whoever roams so day after day adds up. The operators of a privacy relay are one.
 
 Blind spots: rotation that stays five requests at each place, or that leaves ten minutes between requests; two places by
 turns; addresses of one network, below the limit. Without an ASN in the stream each address counts as a network, so
-carriers' changes weigh in full. Sessions are not told apart where the stream has no ``session.id``, nor until networks
-are learned; who rotates over a relay's networks, or whose session has the mark of the owner's (one in seven), is seen
-as an account that hops.
+carriers' changes weigh in full, and only countries are ground for a block. Sessions are not told apart where the stream
+has no ``session.id``, nor until networks are learned; who rotates over a relay's networks, or whose session has the
+mark of the owner's (one in seven), is seen as an account that hops.
 
 Source: DETECTION's channels, tried on simulated days; AWS's tiers of 2, 5 and 8 addresses and 1, 2 and 3 networks or
 countries within five minutes; Page 1954; Wald 1945.
@@ -50,6 +50,7 @@ from detectors.core.places import (
     PLACES,
     SHIFT,
     WINDOW_S,
+    apart,
     distinct,
     grow_old,
     tags,
@@ -200,6 +201,7 @@ def _spread(
     changing: NDArray[np.float64],
     excused: NDArray[np.bool_],
     settled: NDArray[np.bool_],
+    relay: NDArray[np.bool_],
     half_life_s: float,
     address: NDArray[np.uint16],
     network: NDArray[np.uint8],
@@ -211,8 +213,8 @@ def _spread(
     across: NDArray[np.float32],
     capped: NDArray[np.uint16],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """[n, 2] sum across networks and sum of all; [n, 4] start of the rise, addresses, networks, countries; lessons."""
-    sums, numbers = np.zeros((slot.size, 2)), np.zeros((slot.size, 4), np.int64)
+    """[n, 2] sums across networks, of all; [n, 5] begin of the rise, addresses, networks, countries, apart; lessons."""
+    sums, numbers = np.zeros((slot.size, 2)), np.zeros((slot.size, 5), np.int64)
     lessons = np.full(slot.size, -1, np.int64)
     for i in range(slot.size):
         later = slot[min(i + AHEAD, slot.size - 1)]
@@ -250,6 +252,7 @@ def _spread(
             numbers[i, 1] += address[s, j] != 0 and age_s[s, j] <= WINDOW_S and not excused[network[s, j]]
         numbers[i, 2] = distinct(network[s], 0, age_s[s], NO_ASN)
         numbers[i, 3] = distinct(mark[s], SHIFT, age_s[s], 256)
+        numbers[i, 4] = apart(network[s], age_s[s], relay)
     return sums, numbers, lessons
 
 
@@ -282,7 +285,7 @@ class CredentialSpread(Detector[Config]):
         "a rotation that stays five requests or more at each place, or leaves ten minutes between requests",
         "two places by turns, as two devices of one person are used",
         "addresses of one network below the limit, as carriers change them",
-        "without an ASN in the stream a carrier's changes weigh in full",
+        "without an ASN in the stream a carrier's changes weigh in full, and only countries are ground for a block",
         "a rotation over the networks of a privacy relay, where honest sessions hop as well",
     )
 
@@ -294,7 +297,7 @@ class CredentialSpread(Detector[Config]):
         learned = model.counts(f"{self.name}.changes", self.lessons["changes"]).reshape(-1, 3)
         seen, changed = learned.sum(axis=1), learned[:, 1]
         known = np.arange(seen.size) < NO_ASN
-        settled = (seen >= LEARNED) & (learned[:, 2] <= OFTEN * seen) & known
+        often = learned[:, 2] > OFTEN * seen
         share = (changed + WITHIN * WITHIN_WEIGHT) / (seen + WITHIN_WEIGHT)
         sums, numbers, lessons = _spread(
             columns.principal_slot,
@@ -303,7 +306,8 @@ class CredentialSpread(Detector[Config]):
             tags(columns),
             (1 - MIX) * share + MIX * HOP,
             ((seen < LEARNED) & known) | (changed > EXCUSED * (seen + WITHIN_WEIGHT)),
-            settled,
+            (seen >= LEARNED) & ~often & known,
+            (seen >= LEARNED) & often & known,
             float(self.config.half_life_s),
             cast("NDArray[np.uint16]", state["address"]),
             cast("NDArray[np.uint8]", state["network"]),
@@ -316,11 +320,11 @@ class CredentialSpread(Detector[Config]):
             cast("NDArray[np.uint16]", state["capped"]),
         )
         limits = np.array([self.config.addresses, self.config.networks, self.config.countries])
-        shares = np.where(numbers[:, 1:] > 1, numbers[:, 1:] / limits, 0.0)
+        shares = np.where(numbers[:, 1:4] > 1, numbers[:, 1:4] / limits, 0.0)
         by_count, by_sum = shares.max(axis=1, initial=0.0), sums[:, 1] / self.config.limit
         since_us = np.where(by_count > by_sum, columns.time_us - WINDOW_S * US, numbers[:, 0] * US)
         since_us = np.minimum(np.where(counts, since_us, columns.time_us), columns.time_us)
-        spread = (numbers[:, 2:] > ROAMED).any(axis=1)
+        spread = (numbers[:, [4, 3]] > ROAMED).any(axis=1)
         found = {"nats": sums[:, 1], "across": sums[:, 0]}
         found |= {name: numbers[:, 1 + j].astype(np.float64) for j, name in enumerate(("addresses", "networks"))}
         return Evidence(

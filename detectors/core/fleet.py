@@ -29,8 +29,9 @@ BARE_WEIGHT: Final = 1_000.0
 BARE_MIX: Final = 0.3
 BARE_CAP: Final = 5.0
 ONE_GIVES: Final = 0.5
-"""Of an alert's evidence, what one member gives at most while the sum rises: one alone is no group, and however much it
-asks for, the sum has fallen to nothing soon after, so that a fleet cannot hide behind it."""
+"""Of an alert's evidence, what is one member's own at most: one alone is no group, and hides none."""
+SPARE: Final = 1.2
+"""Of a block's evidence, what as few members as make a group can give together at least."""
 KNOWN_WEIGHT: Final = 200.0
 """Views that a guess weighs as much as, when it is asked whether it is odd of a client to have no furniture."""
 BARE_SELDOM: Final = 0.2

@@ -3,6 +3,10 @@
 Three floored, decaying sums of log-likelihood ratios a group, one for each subset of its members: (a) `ANONYMOUS` and
 (b) `BARE_ACCOUNT`, both only while they asked for nothing beside profiles, and (c) `YOUNG`. What a cell of 10 s adds to
 (a) and (b) is held back until the next one begins, because the *touch* that tells of furniture stands at its end.
+
+Each part of a sum is some member's own. What time takes from the sum it takes from all parts alike, and so does a
+member whose taste speaks against the group once nothing is its own: how much of a part is left is kept once for all, so
+that the parts add up to the sum. No part exceeds `most`: nobody makes a group alone, and nobody stands for others.
 """
 
 from typing import Final, NamedTuple
@@ -28,6 +32,8 @@ LIKE_PEOPLE: Final = -2.0
 FURNISHED: Final = 1
 PERSON: Final = 2
 LOGGED_IN: Final = 4
+SETTLED: Final = 8
+"""An earlier cell of the rise named by `Members.given_since_s` ended without furniture."""
 
 
 class Groups(NamedTuple):
@@ -54,6 +60,10 @@ class Groups(NamedTuple):
     """A log-in other than of (b) was seen."""
     last: NDArray[np.uint16]
     """Tag of the profile that added evidence last."""
+    faded: NDArray[np.float64]
+    """[g, 3] what is left of each part of the sum since it began to rise: log2 of the share, at most 0."""
+    against: NDArray[np.float32]
+    """[g, 2] of what is held, what is to be taken from parts of others."""
 
 
 class Members(NamedTuple):
@@ -65,7 +75,9 @@ class Members(NamedTuple):
     day: NDArray[np.uint16]
     """Day on which it is counted behind the group, since 1970; 0 before it asked for a profile."""
     given: NDArray[np.float32]
-    """What it added to (a) or (b) in the rise named by `given_since_s`, held or released, faded as the sum."""
+    """Its part of (a) or (b) in the rise named by `given_since_s`, held or released; below 0 in its own cell alone."""
+    given_faded: NDArray[np.float32]
+    """`Groups.faded` when that was reckoned."""
     given_since_s: NDArray[np.uint32]
     given_contacts: NDArray[np.uint16]
     pending: NDArray[np.int32]
@@ -74,7 +86,9 @@ class Members(NamedTuple):
     young_since_s: NDArray[np.uint32]
     """The rise of (c) in which it was counted,"""
     young_given: NDArray[np.float32]
-    """and what it added to (c) in it."""
+    """and its part of (c) in it."""
+    young_faded: NDArray[np.float32]
+    """`Groups.faded` when that was reckoned."""
 
 
 @in_place
@@ -122,9 +136,11 @@ def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
     days = now_s // DAY_S - was_s // DAY_S
     if days > 0:
         _new_day(groups, g, days)
-    kept = 2.0 ** (-(now_s - was_s) / half_life_s)
+    halvings = (now_s - was_s) / half_life_s
+    kept = 2.0**-halvings
     for k in range(3):
         groups.total[g, k] *= kept
+        groups.faded[g, k] -= halvings
     if now_s // CELL_S == was_s // CELL_S:
         return
     for k in range(2):
@@ -132,8 +148,10 @@ def move_on(groups: Groups, g: int, now_s: int, half_life_s: float) -> None:
         groups.held[g, k] = 0
         if total > 0.0:
             groups.total[g, k] = total
+            groups.faded[g, k] += np.log2(total / (total + max(groups.against[g, k], 0.0) * kept))
         else:
             _end_rise(groups, g, k)
+        groups.against[g, k] = 0.0
 
 
 @in_place
@@ -173,11 +191,27 @@ def _bounded(grains: np.int64) -> np.int64:
 
 
 @in_place
+def _left(faded: NDArray[np.float64], g: int, k: int | np.int64, since: float) -> float:
+    """What is left of a part that was reckoned when `Groups.faded` was ``since``."""
+    # Of a rise that began within the same second as another one nothing has faded yet.
+    return float(2.0 ** min(faded[g, k] - since, 0.0))
+
+
+@in_place
+def _own(groups: Groups, members: Members, g: int, m: int, k: int) -> float:
+    """A member's part of (a) or (b) by now."""
+    if members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S:
+        return float(members.given[m])
+    return float(max(members.given[m], 0.0) * _left(groups.faded, g, k, members.given_faded[m]))
+
+
+@in_place
 def _take_back(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
     """Remove from a sum what a member gave that turns out to be furnished; returns whether it gave anything."""
-    given = np.float64(members.given[m])
+    given = _own(groups, members, g, m, k)
     if members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S:
         groups.held[g, k] = _bounded(np.int64(groups.held[g, k]) - members.pending[m])
+        groups.against[g, k] -= max(-given, 0.0)
         given -= members.pending[m] * GRAIN
     members.pending[m] = 0
     since_s = groups.since_s[g, k]
@@ -198,9 +232,7 @@ def settled(groups: Groups, members: Members, g: int, m: int, k: int) -> bool:
     if members.given_since_s[m] != groups.since_s[g, k]:
         return False
     now = members.pending_cell[m] == np.int64(groups.at_s[g]) // CELL_S
-    held = members.pending[m] * GRAIN if now else 0.0
-    # Half a grain is rounding.
-    return bool(abs(members.given[m] - held) > GRAIN * members.given_contacts[m])
+    return not now or (members.traits[m] & SETTLED) != 0
 
 
 @in_place
@@ -221,48 +253,60 @@ def _rise(groups: Groups, g: int, k: int) -> np.int64:
     """Name of the rise that a contact belongs to, a new one if there is none."""
     if groups.since_s[g, k] == 0:
         groups.since_s[g, k] = groups.at_s[g]
+        groups.faded[g, k] = 0.0
     _up(groups.contacts, g, k)
     return np.int64(groups.since_s[g, k])
 
 
 @in_place
-def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float, most: float, half_life_s: float) -> None:
-    """Add a bare member's contact to what is held of (a) or (b); of the sum no more than ``most`` is its own."""
-    rise = _rise(groups, g, k)
+def _begin_cell(groups: Groups, members: Members, g: int, m: int, k: int, rise: np.int64) -> None:
+    """What a bare member gave in earlier cells of the rise is released, if the present one is not its first of them."""
+    cell = np.int64(groups.at_s[g]) // CELL_S
     if members.given_since_s[m] != rise:
         members.given_since_s[m] = rise
         members.given[m] = 0.0
         members.given_contacts[m] = 0
+        members.traits[m] &= ~np.uint8(SETTLED)
         _up(groups.members, g, k)
-    cell = np.int64(groups.at_s[g]) // CELL_S
+    elif members.pending_cell[m] != cell:
+        members.given[m] = _own(groups, members, g, m, k)
+        members.traits[m] |= SETTLED
     if members.pending_cell[m] != cell:
-        members.given[m] *= 2.0 ** (-CELL_S * (cell - np.int64(members.pending_cell[m])) / half_life_s)
         members.pending_cell[m] = cell
         members.pending[m] = 0
-    gives = min(members.given[m] + llr, most) - members.given[m]
+        members.given_faded[m] = groups.faded[g, k]
+
+
+@in_place
+def hold(groups: Groups, members: Members, g: int, m: int, k: int, llr: float, most: float) -> None:
+    """Add a bare member's contact to what is held of (a) or (b), until its part is ``most``."""
+    _begin_cell(groups, members, g, m, k, _rise(groups, g, k))
+    own = float(members.given[m])
+    gives = min(llr, max(most - own, 0.0))
     grains = np.int64(round(gives / GRAIN))
     groups.held[g, k] = _bounded(groups.held[g, k] + grains)
     members.pending[m] = _bounded(members.pending[m] + grains)
-    members.given[m] += gives
+    groups.against[g, k] += max(-own - gives, 0.0) - max(-own, 0.0)
+    members.given[m] = own + gives
     if members.given_contacts[m] < FULL:
         members.given_contacts[m] += 1
 
 
 @in_place
 def add(groups: Groups, members: Members, g: int, m: int, llr: float, most: float) -> None:
-    """Add a young account's contact to (c), at once; it gives no more than ``most`` while the sum rises.
-
-    What it gave does not fade as the sum does: in two weeks it is young no longer.
-    """
+    """Add a young account's contact to (c), at once, until its part is ``most``."""
     rise = _rise(groups, g, YOUNG)
     if members.young_since_s[m] != rise:
         members.young_since_s[m] = rise
         members.young_given[m] = 0.0
         _up(groups.members, g, YOUNG)
-    gives = min(members.young_given[m] + llr, most) - members.young_given[m]
-    members.young_given[m] += gives
-    total = groups.total[g, YOUNG] + gives
-    if total > 0.0:
-        groups.total[g, YOUNG] = total
-    else:
+    own = float(members.young_given[m]) * _left(groups.faded, g, YOUNG, members.young_faded[m])
+    gives = min(llr, max(most - own, 0.0))
+    total = float(groups.total[g, YOUNG]) + gives
+    if total <= 0.0:
         _end_rise(groups, g, YOUNG)
+        return
+    groups.total[g, YOUNG] = total
+    groups.faded[g, YOUNG] += np.log2(total / (total + max(-own - gives, 0.0)))
+    members.young_given[m] = max(own + gives, 0.0)
+    members.young_faded[m] = groups.faded[g, YOUNG]

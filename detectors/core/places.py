@@ -126,6 +126,22 @@ def distinct(tags: NDArray[np.uint8], shift: int, age_s: NDArray[np.uint16], bel
     return count
 
 
+@compiled
+def apart(network: NDArray[np.uint8], age_s: NDArray[np.uint16], relay: NDArray[np.bool_]) -> int:
+    """Distinct known networks within five minutes, those of ``relay`` [256] counted as one."""
+    count, relayed = 0, False
+    for j in range(PLACES):
+        tag = network[j]
+        if tag == 0 or tag >= NO_ASN or age_s[j] > WINDOW_S:
+            continue
+        relayed = relayed or relay[tag]
+        new = not relay[tag]
+        for k in range(j):
+            new = new and not (network[k] == tag and age_s[k] <= WINDOW_S)
+        count += new
+    return count + int(relayed)
+
+
 def tags(columns: Columns) -> NDArray[np.int64]:
     """Address, network, country and session in few bits, and the session in many: [n, 5].
 

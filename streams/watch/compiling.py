@@ -43,6 +43,8 @@ def load(settings: Settings, warm: WarmUp = warm_up, longest_s: float = COMPILIN
         told = _compile_apart(settings, warm, longest_s)
     except OSError as error:  # no more processes, or no memory for one
         told = f"failed: {error.strerror or error}"
+    except RuntimeError as error:  # no more threads
+        told = f"failed: {error}"
     missing = _missing(settings, warm)
     if missing is not None:
         log.warning(

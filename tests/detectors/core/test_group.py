@@ -126,6 +126,15 @@ class TestPeople:
         assert 2 * POPULAR < -2 < POPULAR
         assert found.numbers["people"].tolist() == [0, 1, 0, 0]
 
+    @pytest.mark.parametrize(("rare", "popular", "people"), [(2, 3, 1), (5, 5, 0)])
+    def test_how_far(self, rare: int, popular: int, people: int) -> None:
+        """At -2.1 it looks like a person, at -1.9 it does not yet."""
+        found = evidence(
+            group([*range(rare + popular)], [7] * (rare + popular), popularity=[0] * rare + [SOME] * popular)
+        )
+        assert rare * RARE + popular * POPULAR == pytest.approx(-2.1 if people else -1.9, abs=0.01)
+        assert found.numbers["people"][-1] == people
+
     def test_furniture_alone(self) -> None:
         """Who never asked for a profile is nobody behind the group."""
         of = judge()
@@ -160,6 +169,9 @@ class TestPeople:
         """Counts stop at 65,535."""
         of = judge()
         of.judge(fleet(5), MODEL)
+        of.state["contacts"][0] = 65_530
+        of.judge(fleet(5, from_s=50), MODEL)
+        assert of.state["contacts"][0, 0] == 65_535
         for name in ("contacts", "members", "people", "behind"):
             of.state[name][0] = 65_535
         of.judge(fleet(5, from_s=60), MODEL)
@@ -200,10 +212,10 @@ class TestGiving:
     """What each member gave to the sum, by which an alert names it."""
 
     def test_what_each_gave(self) -> None:
-        """A member's part of the sum since it began to rise, which names it; less after popular profiles."""
+        """A member's part of the sum, which names it; a popular profile takes all of it, and the rest from others'."""
         columns = group([0, 20, 40, 60], [0, 1, 0, 0], popularity=[0, 0, SOME, 0])
         said = evidence(columns).numbers
-        assert said["gives"] == pytest.approx([RARE, RARE, 0.0, max(2 * RARE + POPULAR, 0.0)], rel=1e-3)
+        assert said["gives"] == pytest.approx([RARE, RARE, 0.0, RARE], rel=1e-3)
         assert set(said["rise"].tolist()) == {START_S}
         assert set(said["subset"].tolist()) == {0.0}
 

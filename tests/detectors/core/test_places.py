@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from detectors.core.places import COUNTRIES, NO_ASN, PLACES, SESSIONS, SHIFT, distinct, tags, to_front, use
+from detectors.core.places import (
+    COUNTRIES,
+    NO_ASN,
+    PLACES,
+    SESSIONS,
+    SHIFT,
+    WINDOW_S,
+    apart,
+    distinct,
+    tags,
+    to_front,
+    use,
+)
 from tests.detectors.columns_of import columns_of
 
 
@@ -41,3 +53,14 @@ def test_a_place_keeps_country_and_session_apart() -> None:
     assert address[:3].tolist() == [2, 3, 1]
     assert mark[:3].tolist() == [1 << SHIFT | 2, 0xFF, 31 << SHIFT | 1]
     assert distinct(mark, SHIFT, age_s, 256) == 2
+
+
+def test_relays_are_one() -> None:
+    """Of networks within five minutes, those of a relay count once together; unknown ones and older ones not at all."""
+    relay = np.zeros(256, np.bool_)
+    relay[[3, 4]] = True
+    age_s = np.array([0, 1, 2, 3, 4, WINDOW_S, 5, WINDOW_S + 1], np.uint16)
+    network = np.array([3, 4, 1, 1, NO_ASN, 2, 0, 9], np.uint8)
+    assert apart(network, age_s, relay) == 3
+    assert apart(network, age_s, ~relay) == 3
+    assert apart(np.zeros(8, np.uint8), age_s, relay) == 0

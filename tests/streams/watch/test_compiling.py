@@ -83,6 +83,16 @@ def test_where_no_process_can_begin_it_compiles_itself(tmp_path: Path) -> None:
     ]
 
 
+def test_where_no_thread_can_begin_it_compiles_itself(tmp_path: Path) -> None:
+    """Likewise where the process that compiles could not be watched."""
+    assert said(tmp_path, "no_thread") == [
+        "INFO compiling, which takes a minute, once: bucket_of is in no file yet",
+        f"WARNING compiling apart failed: can't start new thread, and bucket_of is in no file: {KEEPS}",
+        "loaded 0 compiled 1",
+        "translating True",
+    ]
+
+
 def test_where_nothing_can_be_kept_it_goes_on(tmp_path: Path) -> None:
     """A disk without room costs each start a minute, and no more than that."""
     told = said(tmp_path, "no_room")

@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import threading
 import time
 
 import numpy as np
@@ -52,4 +53,14 @@ def for_ever(settings: Settings) -> None:
 def no_process(settings: Settings) -> None:
     """Let no other process begin."""
     sys.executable = "/nowhere"
+    one_loop(settings)
+
+
+def no_thread(settings: Settings) -> None:
+    """Let no thread begin."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    setattr(threading.Thread, "start", refused)  # noqa: B010 - of a process that ends with this
     one_loop(settings)
