@@ -44,6 +44,9 @@ evaluate: $(READY) ## scrapers found, profiles leaked, people hurt over simulate
 faults: $(READY) ## hurt workers and brokers again and again on real Kafka, compare with an undisturbed run (ARGS='--faults 200 --seed 1')
 	@$(RUN) -m tests.faults $(ARGS)
 
+mutants: $(READY) ## change each limit of the detectors, say which changes no test notices (ARGS='detectors/canary.py --told')
+	@$(RUN) -m tests.mutants $(ARGS)
+
 lock: ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade: to the newest)
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
@@ -88,4 +91,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo kafka-up kafka-down test check format bench evaluate faults lock proxies clean format-check lint types help
+.PHONY: demo kafka-up kafka-down test check format bench evaluate faults mutants lock proxies clean format-check lint types help

@@ -44,7 +44,7 @@ browser drowns in it. Of members with more than some ten contacts both read too 
 
 Blind spots: the first day of a deployment; a fleet with furniture on accounts older than 14 days; a fleet scattered
 over nets and programs; fewer than three members; a fleet behind a common browser is found but not blocked, and with
-furniture on new accounts, among many newcomers, it is not found on one simulated day in nine.
+furniture on new accounts, among many newcomers, it is not found on one simulated day in twelve.
 
 Source: Ro, Han, Im 2018; Page 1954; PUBCRAWL (Jacob 2012) for groups; constants tried on simulated days
 of 10,000 people.

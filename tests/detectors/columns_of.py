@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from detectors.core.columns import NO_NUMBER, US, Columns
 from detectors.core.contract import Detector, DetectorConfig, Evidence
+from detectors.core.fusion import Fusion
 from detectors.core.model import Model, empty
 from schemas.actor import Scope
+from schemas.mode import Mode
 from schemas.sighting import Flag, Kind
 
 START_S: Final = 1_800_000_000
@@ -89,3 +91,15 @@ class Judge:
     def judge(self, columns: Columns, model: Model | None = None) -> Evidence:
         """Evidence at further sightings."""
         return self.detector.judge(columns, self.state, empty() if model is None else model)
+
+
+def added(evidence: Evidence, cap: float) -> float:
+    """The most that evidence of one principal, of a detector with this cap, came to in the sum over all detectors."""
+    n = evidence.level.size
+    whole = {"nats": "(1,)f4", "fused": "f4", "fused_us": "i8", "peak_day": "u2", "peak": "i2"}
+    rise = {"rise_us": "i8", "rise_exposed": "i8", "rise_sightings": "i4"}
+    state = {name: np.zeros(1, dtype) for name, dtype in (whole | rise).items()}
+    at_us, exposed, asked = np.zeros(n, np.int64), np.arange(n), np.ones(n, np.bool_)
+    fusion = Fusion([cap], [Mode.SHADOW])
+    found = fusion.fuse(np.zeros(n, np.int32), at_us, exposed, asked, [evidence.nats], [evidence.moved], state)
+    return round(float(found.total.max()), 3)

@@ -20,7 +20,7 @@ NEW: Final = int(Flag.LOGGED_IN | Flag.YOUNG)
 HONEST: Final = np.array([1, 0, 0, 0, 0, 0, 0, 0, 9.0]) / 10
 TAKEN: Final = np.array([9, 0, 0, 0, 0, 0, 0, 0, 1.0]) / 10
 MODEL: Final = Model(Popularity("m", np.zeros(16, np.uint64), np.zeros(16, np.uint8), HONEST, TAKEN))
-RARE, POPULAR = (float(ratio) for ratio in ratios(MODEL.popularity, Config().mix)[[0, 8]])
+RARE, POPULAR = (float(ratio) for ratio in ratios(MODEL.popularity, 0.3)[[0, 8]])
 SOME: Final = 8
 """The bin of popular profiles."""
 CELL_S: Final = 10

@@ -10,7 +10,7 @@ from detectors.canary import Canary, Config
 from detectors.core.columns import US, Columns
 from detectors.core.contract import Detector, DetectorConfig, Evidence
 from schemas.sighting import Flag, Kind
-from tests.detectors.columns_of import START_S, Judge, columns_of
+from tests.detectors.columns_of import START_S, Judge, added, columns_of
 
 DECOYS: Final = ("decoy-1", "decoy-2", "dècoy-3", "a decoy whose id is longer than one stripe of the hash")
 DAY_S: Final = 86_400
@@ -109,6 +109,10 @@ class TestLimits:
         """Requests are told apart by their time."""
         evidence = judge().judge(asked(["p1", "p2", "decoy-2"], at_s))
         assert bool(evidence.may_block[-1]) is may
+
+    def test_the_sum(self) -> None:
+        """All of it counts in the sum over all detectors."""
+        assert added(judge().judge(asked(["decoy-1", "decoy-2"])), Config().cap) == pytest.approx(24, abs=0.01)
 
     def test_configured(self) -> None:
         """The operator's limit holds."""

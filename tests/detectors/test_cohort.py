@@ -9,7 +9,7 @@ import pytest
 
 from detectors.cohort import Config
 from detectors.core.columns import AGENTS
-from detectors.core.fleet import BARE_CAP, FURNISHED_NATS, bare_nats
+from detectors.core.fleet import bare_nats
 from detectors.core.model import Model, certainly
 from detectors.core.rarity import ratios
 from schemas.sighting import Kind
@@ -175,10 +175,10 @@ class TestBare:
     def test_adds_as_they_come(self) -> None:
         """Each member adds, up to five nats in all, so that a fleet is found the sooner."""
         found = judge().judge(fleet(60, members=9), self.SELDOM)
-        levels = [RARE * (n - 1) + min(self.ADDS * min(n, 9), BARE_CAP) for n in range(20, 61)]
+        levels = [RARE * (n - 1) + min(self.ADDS * min(n, 9), 5.0) for n in range(20, 61)]
         assert self.ADDS > 0.9
         assert (found.level[19:] * 14.0).tolist() == pytest.approx(levels, rel=1e-3)
-        assert first_block(found) == math.ceil((14.0 * 1.215 - BARE_CAP) / RARE)
+        assert first_block(found) == math.ceil((14.0 * 1.215 - 5.0) / RARE)
 
     def test_not_among_people(self) -> None:
         """Where people stand behind the group an odd client is nobody's business."""
@@ -203,7 +203,7 @@ class TestSuspects:
         assert (found.numbers["gives"] > 0).all()
         assert found.numbers["suspects"].tolist() == [0, 0, 1, 0, 1]
 
-    @pytest.mark.parametrize("mix", [0.3, 0.5])
+    @pytest.mark.parametrize("mix", [0.3, 0.5, 0.7])
     @pytest.mark.parametrize("flags", [OLD, NEW, 0])
     def test_nor_once_furnished(self, flags: int, mix: float) -> None:
         """Whose page has loaded is none, however many rare profiles follow; a new account is once its own add up."""
@@ -212,7 +212,7 @@ class TestSuspects:
         of.judge(group([10], [7], kind=Kind.TOUCH), MODEL)
         later = of.judge(group(range(20, 620, 10), [7] * 60, flags=flags, profile=range(8, 68)), MODEL)
         rare = ratios(MODEL.popularity, mix)[0]
-        enough = [(2 + n) * rare > FURNISHED_NATS for n in range(60)]
+        enough = [(2 + n) * rare > 2.0 for n in range(60)]
         assert later.numbers["suspects"].astype(bool).tolist() == [flags == NEW and each for each in enough]
         assert not enough[0]
 

@@ -1,56 +1,36 @@
 """One credential at many places, in columns written by hand."""
 
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 from detectors.core.columns import US
-from detectors.core.contract import Detector, DetectorConfig, Evidence
+from detectors.core.contract import Evidence
 from detectors.core.model import Model, empty
-from detectors.credential_spread import Config, CredentialSpread
+from detectors.credential_spread import Config
 from schemas.actor import Scope
 from schemas.sighting import Kind
-from tests.detectors.columns_of import START_S, Judge, columns_of
-
-Place = tuple[int, int, int]
-HOME, CARRIER, OFFICE, ABROAD = (1, 10, 1), (2, 20, 1), (3, 30, 1), (4, 40, 2)
-HOP: Final = float(np.log(0.5 / 0.03))
-FAR: Final = float(np.log(0.5 / 0.01))
-HOP_NEW: Final = float(np.log(0.5 / 0.005))
-FAR_NEW: Final = float(np.log(0.5 / 0.002))
-THIRD: Final = float(np.log(0.5 / 0.25))
-
-
-def judge_of(config: Config | None = None) -> Judge:
-    """The detector with state of its own."""
-    return Judge(cast("Detector[DetectorConfig]", CredentialSpread(config or Config())))
-
-
-def judged(places: list[Place], every_s: float = 10.0, config: Config | None = None, **given: Any) -> Evidence:
-    """Evidence at requests of one account from (address, asn, country) at a steady pace."""
-    address, asn, country = zip(*places, strict=True)
-    at_s = [n * every_s for n in range(len(places))]
-    columns = columns_of(at_s, address=list(address), asn=list(asn), country=list(country), **given)
-    return judge_of(config).judge(columns)
-
-
-def among(at_s: list[float], places: list[Place]) -> Evidence:
-    """Evidence at requests of one account at these moments."""
-    address, asn, country = zip(*places, strict=True)
-    return judge_of().judge(columns_of(at_s, address=list(address), asn=list(asn), country=list(country)))
-
-
-def at(before: list[Place], later_s: float, places: list[Place]) -> Evidence:
-    """Requests from some places, so far apart, and later from others at once."""
-    at_s = [later_s * n for n in range(len(before))] + [later_s * len(before)] * len(places)
-    return among(at_s, before + places)
-
-
-def networks(count: int, rows: int, country: int = 1) -> list[Place]:
-    """Requests that go round ``count`` networks."""
-    return [(1 + n % count, 10 * (1 + n % count), country) for n in range(rows)]
+from tests.detectors.columns_of import START_S, columns_of
+from tests.detectors.places_of import (
+    ABROAD,
+    CARRIER,
+    FAR,
+    FAR_NEW,
+    HOME,
+    HOP,
+    HOP_NEW,
+    OFFICE,
+    THIRD,
+    Place,
+    among,
+    at,
+    judge_of,
+    judged,
+    networks,
+    settled,
+)
 
 
 class TestHops:
@@ -125,12 +105,6 @@ class TestHops:
         assert not found.may_block.any()
 
 
-def settled(third: float = 0.0, seen: float = 2_000.0) -> Model:
-    """A model that saw so many requests in each network, and so many of a session's third."""
-    table = np.tile([seen, 0.0, third], 256)
-    return replace(empty(), lessons={"credential_spread.changes": table})
-
-
 def of_sessions(places: list[Place], sessions: list[int], model: Model, at_s: list[float] | None = None) -> Evidence:
     """Evidence at requests at once, unless moments are given, by these sessions of one account."""
     address, asn, country = zip(*places, strict=True)
@@ -178,7 +152,7 @@ class TestSessions:
 
     @pytest.mark.parametrize(
         ("third", "seen", "worth"),
-        [(2.0, 2_000.0, HOP_NEW), (3.0, 2_000.0, THIRD), (0.0, 999.0, THIRD), (0.0, 1_000.0, HOP_NEW)],
+        [(20.0, 20_000.0, HOP_NEW), (20.1, 20_000.0, THIRD), (0.0, 999.0, THIRD), (0.0, 1_000.0, HOP_NEW)],
     )
     def test_networks_of_a_relay(self, third: float, seen: float, worth: float) -> None:
         """Not in networks that are not known well enough, nor where honest sessions do so."""
@@ -214,6 +188,13 @@ class TestSessions:
         """Three networks in two countries are no ground for a block, whatever has added up; one more of either is."""
         rows = [(a, n, countries[n // 10 % len(countries)]) for a, n, _ in networks(count, 30)]
         found = of_sessions(rows, [7] * 30, settled())
+        assert found.level[-1] >= 1.2
+        assert found.may_block.any() == blocks
+
+    @pytest.mark.parametrize(("third", "blocks"), [(2.0, True), (3.0, False)])
+    def test_a_relay_is_one_network(self, third: float, blocks: bool) -> None:
+        """Operators among which sessions are learned to hop are no four places, however many they are."""
+        found = of_sessions(networks(6, 60), [7] * 60, settled(third))
         assert found.level[-1] >= 1.2
         assert found.may_block.any() == blocks
 
@@ -258,6 +239,24 @@ class TestLimits:
         assert judged(places, config=config).level[-1] >= 1
         assert judged(places[:below], config=config).level[-1] < 1
 
+    @pytest.mark.parametrize(("count", "speaks"), [(5, False), (6, True)])
+    def test_six_networks(self, count: int, speaks: bool) -> None:
+        """By default the sixth speaks, whatever the evidence."""
+        assert bool(judged(networks(count, count), config=Config(limit=1e6)).level[-1] >= 1) == speaks
+
+    @pytest.mark.parametrize(("count", "speaks"), [(3, False), (4, True)])
+    def test_four_countries(self, count: int, speaks: bool) -> None:
+        """Likewise the fourth."""
+        places = [(n, 10, n) for n in range(1, count + 1)]
+        assert bool(judged(places, config=Config(limit=1e6)).level[-1] >= 1) == speaks
+
+    @pytest.mark.parametrize(("limit", "count", "blocks"), [(6, 7, False), (5, 6, True)])
+    def test_block(self, limit: int, count: int, blocks: bool) -> None:
+        """A fifth above a limit is ground for a block, and a sixth is not."""
+        found = judged(networks(count, count), config=Config(networks=limit, limit=1e6))
+        assert found.may_block[-1]
+        assert bool(found.level[-1] >= Config().block_ratio) == blocks
+
     @pytest.mark.parametrize(("every_s", "speaks"), [(300, True), (301, False)])
     def test_window(self, every_s: int, speaks: bool) -> None:
         """What was used more than five minutes ago no longer counts."""
@@ -299,6 +298,13 @@ class TestRows:
         """A request without an address says nothing."""
         assert not judged([(0, 10 * n, n) for n in range(1, 9)]).level.any()
 
+    @pytest.mark.parametrize(("countries", "blocks"), [(2, False), (3, True)])
+    def test_without_an_asn(self, countries: int, blocks: bool) -> None:
+        """Twenty addresses of unknown networks are spoken of, and ground for a block only by their countries."""
+        found = judged([(1_000 + 7 * (n % 20), 0, 1 + n % countries) for n in range(60)])
+        assert found.level[20:].min() >= 1.2
+        assert found.may_block.any() == blocks
+
     def test_cut_anywhere_and_late(self) -> None:
         """The same however rows are cut, and finite where time runs backwards."""
         at_s = [0.0, 10, 5, 4000, 3990, 4001, 4002, 90_000, 80_000, 90_001]
@@ -316,8 +322,8 @@ class TestRows:
         """Numbers for the operator, none for the person."""
         places = networks(4, 8)
         columns = columns_of([0.0] * 8, address=[p[0] for p in places], asn=[p[1] for p in places], country=1)
-        detector = CredentialSpread(Config())
-        why = detector.explain(columns, Judge(cast("Detector[DetectorConfig]", detector)).judge(columns), 7)
+        one = judge_of()
+        why = one.detector.explain(columns, one.judge(columns), 7)
         assert why.evidence["networks"] == 4
         assert "4 networks" in why.reason
         assert not any(letter.isdigit() for letter in why.public_reason)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from detectors.core.columns import US
-from detectors.id_walk import CEILING_NATS, HANDLE, LOOKED_UP, OUTCOMES, PRIOR, RIPE, VIEWED, Config, IdWalk
+from detectors.id_walk import HANDLE, LOOKED_UP, OUTCOMES, PRIOR, RIPE, VIEWED, Config, IdWalk
 from schemas.sighting import Flag, Kind
-from tests.detectors.columns_of import START_S, columns_of
+from tests.detectors.columns_of import START_S, added, columns_of
 from tests.detectors.walks_of import (
     FAR,
     HANDLES,
@@ -187,6 +187,13 @@ class TestLearning:
         assert nats([500, 501], model(learned))[-1] == pytest.approx(math.log(0.8 / (504 / 4_000)))
         assert nats([500, 501], model([0, 0, 0, *learned[:6]]))[-1] == pytest.approx(STEP)
 
+    def test_look_ups_and_handles(self) -> None:
+        """Likewise those of look-ups and of handles, of which one in a hundred is a step at least."""
+        some, none = model([0, 0, 0, *[1_900, 100, 0] * 2]), model([0, 0, 0, *[1e9, 0, 0] * 2])
+        for known, share in ((some, 120 / 4_000), (none, 0.01)):
+            ratios, _ = IdWalk(Config()).ratios(known)
+            assert ratios[[LOOKED_UP, HANDLE], 1] == pytest.approx(math.log(0.8 / share))
+
     def test_the_rarest(self) -> None:
         """However few steps honest people take, one is taken for 1 in 1,000, one that goes on for 1 in 100,000."""
         found = nats([500, 501, 502], model(NOBODY))
@@ -246,11 +253,12 @@ class TestLimits:
         assert evidence.may_block.tolist() == [False, False, False, True]
 
     def test_more_steps_never_less(self) -> None:
-        """The level of a walk never falls, up to the most that is kept; whoever comes after it is cleared in time."""
+        """The level of a walk never falls, up to the 50 that are kept; whoever comes after it is cleared in time."""
         one = judge()
-        level = one.judge(asked(list(range(500, 900)))).level
-        assert (np.diff(level) >= 0).all()
-        assert level[-1] == pytest.approx(CEILING_NATS / 12, rel=1e-6)
+        found = one.judge(asked(list(range(500, 900))))
+        assert (np.diff(found.level) >= 0).all()
+        assert found.level[-1] == pytest.approx(50 / 12, rel=1e-6)
+        assert added(found, Config().cap) == 50
         after = one.judge(columns_of(range(400, 440), number=[FAR * 3 ** (k % 20) + k * k * 100 for k in range(40)]))
         assert after.level[-1] == 0
 

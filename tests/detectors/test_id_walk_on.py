@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.id_walk import FEW, RIPE, Config
+from detectors.id_walk import RIPE, Config
 from tests.detectors.walks_of import NOBODY, asked, judge, model
 
 
@@ -43,12 +43,19 @@ class TestPeopleWhoReadInOrder:
         assert evidence.level[20] > Config().block_ratio
         assert int(np.argmax(evidence.may_block)) == 30
 
-    @pytest.mark.parametrize(("first", "speaks"), [(1, False), (FEW - 12, False), (FEW, True)])
+    @pytest.mark.parametrize(("first", "speaks"), [(1, False), (388, False), (400, True)])
     def test_few_pages(self, first: int, speaks: bool) -> None:
-        """Who reads pages 1 to 12 of a hundred goes through neighbours: there are no others."""
+        """Who reads pages 1 to 12 of a hundred goes through neighbours: there are no others below 400."""
         walk = asked(list(range(first, first + 12)))
         assert bool(judge().judge(walk).level.any()) is speaks
         assert judge().judge(walk, model(NOBODY)).level[-1] > 1
+
+    @pytest.mark.parametrize(("views", "blocks"), [(19_999, False), (20_000, True)])
+    def test_until_it_is_known(self, views: float, blocks: bool) -> None:
+        """Once 20,000 views are learned, of which none is a step, three steps are ground for a block."""
+        learned = judge().judge(asked([500, 501, 503, 504]), model([views, 0, 0, 0, 0, 0, 0, 0, 0]))
+        assert learned.level[-1] >= Config().block_ratio
+        assert bool(learned.may_block[-1]) is blocks
 
     def test_where_people_do(self) -> None:
         """Once it is learned that seven views in ten go on from a step, fifty pages in order are no walk."""

@@ -1,6 +1,7 @@
 """Rarity of first contacts, with a model in which every number is known."""
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +13,10 @@ from detectors.core.rarity import ratios
 from detectors.long_tail import Config, LongTail
 from schemas.actor import Scope
 from schemas.sighting import Flag, Kind
-from tests.detectors.columns_of import START_S, Judge, columns_of
+from tests.detectors.columns_of import START_S, Judge, added, columns_of
 from tests.detectors.groups_of import DAY_S, MODEL, SOME
 
-RARE, POPULAR = (float(ratio) for ratio in ratios(MODEL.popularity, Config().mix)[[0, 8]])
+RARE, POPULAR = (float(ratio) for ratio in ratios(MODEL.popularity, 0.5)[[0, 8]])
 NEEDED: Final = math.ceil(19.3 / RARE)
 
 
@@ -61,7 +62,23 @@ class TestLimits:
         assert found.moved is not None
         assert found.moved.tolist() == [True, False, True, True, True]
         assert found.nats[found.moved].tolist() == pytest.approx([RARE * n for n in (1, 2, 3, 4)], rel=1e-4)
-        assert Config().cap == 7.0
+        assert added(evidence(views(40)), Config().cap) == 7.0
+
+    @pytest.mark.parametrize(("settings", "limit"), [({}, 19.3), ({"budget": 1.0}, 10.29)])
+    def test_budget(self, settings: dict[str, float], limit: float) -> None:
+        """However many days are known, the limit follows from them only where a budget says so."""
+        peaks = np.zeros(512)
+        peaks[80] = 10_000
+        known = replace(MODEL, lessons={"long_tail.peaks": peaks}, principals_a_day=5_000)
+        found = judge(**settings).judge(views(1), known).numbers["limit"][0]
+        assert found == pytest.approx(limit, abs=0.01)
+
+    @pytest.mark.parametrize(("limit", "learned"), [(13.8, False), (15.2, True)])
+    def test_who_teaches(self, limit: float, learned: bool) -> None:
+        """From a fifth of the limit on nobody teaches what is honest."""
+        level = float(evidence(views(5), limit=limit).level[-1])
+        assert level == pytest.approx(5 * RARE / limit, rel=1e-4)
+        assert (level < LongTail.learns_below) == learned
 
 
 class TestWhatCounts:
@@ -110,6 +127,12 @@ class TestTime:
         """After 3.5 days half is left."""
         level = evidence(columns_of([0, 3.5 * DAY_S])).level
         assert level.tolist() == pytest.approx([RARE / 19.3, 1.5 * RARE / 19.3])
+
+    def test_peaks(self) -> None:
+        """The highest evidence of a day, in eighths, is told at the first contact after midnight, once."""
+        midnight_s = 3 * DAY_S - START_S % DAY_S
+        found = evidence(columns_of([midnight_s - 2, midnight_s - 1, midnight_s, midnight_s + 1]))
+        assert found.lessons["peaks"].tolist() == [-1, -1, int(found.numbers["sum"][1] * 8), -1]
 
     def test_slow_enough_is_out_of_reach(self) -> None:
         """A stated blind spot: at a pace of one unknown profile a day nothing ever adds up to a finding."""

@@ -10,9 +10,9 @@ from detectors.core.contract import Detector, DetectorConfig, Evidence
 from detectors.core.model import Model, empty
 from detectors.core.peer import CLASSES
 from detectors.core.reached import BINS
-from detectors.lookup_sweep import TRAITS_CAP, Config, LookupSweep
+from detectors.lookup_sweep import Config, LookupSweep
 from schemas.sighting import Flag, Kind
-from tests.detectors.columns_of import Judge, columns_of
+from tests.detectors.columns_of import START_S, Judge, added, columns_of
 
 OWN: Final = Flag.PRINCIPAL | Flag.LOGGED_IN
 NEXT: Final = float(np.log(80))
@@ -92,6 +92,37 @@ class TestImport:
         """The two thousandth number of a day speaks, found or not."""
         assert bool(looked_up([-1] * rows, 0.01, miss=False).level[-1] >= 1) == speaks
 
+    def test_yesterday(self) -> None:
+        """At noon half of what was looked up yesterday counts yet, two days later nothing of it."""
+        midnight_s = 3 * 86_400 - START_S % 86_400
+        for later_s, left in ((43_200.0, 500.0), (86_400.0, 0.0)):
+            at_s = [midnight_s - 1.0] * 1_000 + [midnight_s + later_s]
+            found = judge_of().judge(columns_of(at_s, kind=Kind.LOOKUP))
+            assert found.numbers["looked_up_day"][-2:].tolist() == [1_000.0, left + 1.0]
+
+    def test_the_sum(self) -> None:
+        """All of the order counts in the sum over all detectors."""
+        assert added(looked_up([4_470_000_000 + n for n in range(9)]), Config().cap) > 7 * NEXT
+
+    def test_half_life(self) -> None:
+        """After 3.5 days half of the order is left."""
+        columns = columns_of(
+            [*range(9), 8 + 302_400], kind=[Kind.LOOKUP] * 9 + [Kind.QUERY], number=[*range(1000, 1009), -1]
+        )
+        found = judge_of().judge(columns).numbers["import_order"]
+        assert found[-1] == pytest.approx(found[-2] / 2, rel=1e-6)
+
+    def test_each_answer(self) -> None:
+        """A number of nobody is worth a quarter of ln(0.94 / 0.75), a member's takes a quarter of ln(0.25 / 0.06)."""
+        flags = [OWN | Flag.MISS] * 12 + [OWN]
+        found = judge_of().judge(columns_of(range(13), kind=Kind.LOOKUP, flags=flags)).numbers["hits"]
+        miss, hit = 0.25 * np.log(0.94 / 0.75), 0.25 * np.log(0.06 / 0.25)
+        assert found[11:].tolist() == pytest.approx([12 * miss, 12 * miss + hit], abs=1e-3)
+
+    def test_many_numbers(self) -> None:
+        """However many numbers, they are worth fourteen."""
+        assert looked_up([-1] * 5_700, 0.001, miss=False).numbers["numbers"][-1] == pytest.approx(14.0)
+
     def test_hits(self) -> None:
         """Few hits are worth six, and every number above a thousand a little more."""
         found = looked_up([-1] * 1200, 0.001)
@@ -114,6 +145,10 @@ class TestSearch:
         """Backwards, longer texts, and names that are short in their script."""
         assert searched(texts).level.max() < 1
 
+    def test_beyond_z(self) -> None:
+        """Letters of two bytes stand behind those of one."""
+        assert searched(["ya", "za", "öa", "öz"]).numbers["alphabet"][-1] == pytest.approx(2 * np.log(40), abs=1e-3)
+
     def test_typing(self) -> None:
         """A text that grows letter by letter is one search."""
         texts = (
@@ -131,6 +166,16 @@ class TestSearch:
         """Those of at most three letters are order from the third on; those of four letters are a trait."""
         assert bool(searched(["li"] * before).numbers["alphabet"][-1] > 0) == counts
         assert not searched(["liam"] * before).numbers["alphabet"].any()
+
+    def test_traits_by_themselves(self) -> None:
+        """Pages are worth three and searches that nobody follows up four, however many there are."""
+        assert searched(["smith"] * 20).numbers["traits"].max() == 3.0
+        model = replace(empty(), lessons={"lookup_sweep.unviewed": np.array([900.0, 100.0])})
+        assert searched([f"{n:03d}name" for n in range(40)], model=model).numbers["traits"].max() == 4.0
+
+    def test_the_most_that_is_counted(self) -> None:
+        """Results of a day are counted up to 65,535."""
+        assert searched(["anna", "berta"], shown=40_000).numbers["shown_day"].tolist() == [40_000.0, 65_535.0]
 
     def test_only_short_pages(self) -> None:
         """Pages three to five are worth ln 4 each, later ones ln 16: found at the eighth, blocked at the tenth."""
@@ -169,12 +214,17 @@ class TestSearch:
         assert (one >= 0).any()
         np.testing.assert_array_equal(one, other)
 
-    @pytest.mark.parametrize(("rows", "speaks"), [(199, False), (200, True)])
-    def test_day(self, rows: int, speaks: bool) -> None:
+    @pytest.mark.parametrize(("shown", "speaks"), [(1_999, False), (2_000, True)])
+    def test_day(self, shown: int, speaks: bool) -> None:
         """Two thousand results in a day speak, and are no ground for a block."""
-        found = searched(["smith"] * rows)
+        found = searched(["smith"], shown=shown)
         assert bool(found.level[-1] >= 1) == speaks
         assert not found.may_block.any()
+
+    @pytest.mark.parametrize(("shown", "enough"), [(2_999, False), (3_000, True)])
+    def test_block(self, shown: int, enough: bool) -> None:
+        """A block takes half as much again as an alert."""
+        assert bool(searched(["smith"], shown=shown).level[-1] >= Config().block_ratio) == enough
 
     def test_learned(self) -> None:
         """Where others view and see few results, who does not rises to the cap of traits, which is below the limit."""
@@ -184,7 +234,7 @@ class TestSearch:
         model = replace(empty(), lessons={f"lookup_sweep.{name}": table for name, table in lessons.items()})
         texts = [f"{n:03d}name" for n in range(200)]
         found = searched(texts, model=model).numbers["traits"]
-        assert 9 <= float(found.max()) <= TRAITS_CAP
+        assert float(found.max()) == pytest.approx(10.0)
         assert not searched(texts).numbers["traits"].any()
 
     @pytest.mark.parametrize(("short_texts", "speaks"), [(["ca", "li"], False), (["ca", "da", "li", "xu", "zo"], True)])
@@ -197,6 +247,7 @@ class TestSearch:
         found = searched([f"{n:03d}name" for n in range(150)] + [*short_texts, "zz-last"], model=model)
         assert found.numbers["alphabet"][-2] > 0
         assert bool(found.level.max() >= 1) == speaks
+        assert (found.numbers["traits"][-2] == 2.5) == speaks
 
 
 class TestRows:
@@ -210,6 +261,27 @@ class TestRows:
         same = judge_of().judge(columns_of(range(20), profile=7, **given), model)
         assert float(many.numbers["traits"][-1]) == pytest.approx(6.0)
         assert not same.numbers["traits"].any()
+
+    @pytest.mark.parametrize(("between", "again"), [(2, 0), (3, 1)])
+    def test_lists_gone_back_to(self, between: int, again: int) -> None:
+        """To one of the three that were opened last; beyond them each is another's."""
+        profile = [7, *range(20, 20 + between), 7]
+        columns = columns_of(range(between + 2), kind=Kind.QUERY, number=-1, profile=profile)
+        assert judge_of().judge(columns).lessons["lists"].tolist() == [0, *[1] * between, again]
+
+    def test_what_a_view_takes_back(self) -> None:
+        """By the shares of a sweep, 97 in 100 searches and 9 in 10 lists, and what is learned beside 200 of those."""
+        lessons = {f"lookup_sweep.{name}": np.array([90.0, 10.0]) for name in ("unviewed", "lists")}
+        model, viewed = replace(empty(), lessons=lessons), [*[Kind.QUERY] * 39, Kind.VIEW, Kind.QUERY, Kind.QUERY]
+        texts, kinds = [f"{n:03d}name" for n in range(42)], np.array(viewed)
+        found = searched(texts, model=model, kind=kinds).numbers["traits"]
+        honest = 0.7 * (10 + 0.97 * 200) / 300 + 0.3 * 0.97
+        assert found[38] == 4
+        assert found[40] == pytest.approx(4 + np.log(0.03 / (1 - honest)), abs=1 / 64)
+        found = searched(texts, model=model, kind=kinds, number=-1, shown=0).numbers["traits"]
+        honest = 0.7 * (10 + 0.9 * 200) / 300 + 0.3 * 0.9
+        assert found[38] == 6
+        assert found[40] == pytest.approx(6 + np.log(0.1 / (1 - honest)), abs=1 / 64)
 
     @pytest.mark.parametrize("given", [{"kind": Kind.VIEW}, {"kind": Kind.SEARCH}, {"principal_slot": [-1] * 48}])
     def test_what_does_not(self, given: dict[str, Any]) -> None:

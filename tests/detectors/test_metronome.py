@@ -53,6 +53,9 @@ class TestLevel:
         assert level[-1] == pytest.approx((12 * A_GAP - 3) / 12, abs=1e-3)
         assert np.flatnonzero(level >= 1)[0] == 7
         assert np.flatnonzero(level >= one.detector.config.block_ratio)[0] == 9
+        nearly = judge(Config(limit=12.5)).judge(at_gaps([5.0] * 12)).level
+        assert 1.45 < nearly[9] < 1.5
+        assert np.flatnonzero(nearly >= Config().block_ratio)[0] == 10
 
     @pytest.mark.parametrize(("limit", "speaks"), [(13.7, True), (13.8, False)])
     def test_configured(self, limit: float, speaks: bool) -> None:

@@ -13,7 +13,7 @@ from detectors.core.discovery import classes
 from detectors.core.model import Model, empty
 from detectors.core.peak import PLACES, place_of
 from detectors.core.peer import CLASSES, classes_of
-from detectors.new_account_rush import PACE, Config, NewAccountRush
+from detectors.new_account_rush import PACE, Config, NewAccountRush, _nats
 from schemas.actor import Scope
 from schemas.sighting import Kind
 from tests.detectors.columns_of import START_S, Judge, columns_of
@@ -200,6 +200,15 @@ class TestUsual:
         found = nats(judged([0.0] * 2_000, model()))
         assert found[-1] == Config().cap == 11
         assert (np.diff(found) >= 0).all()
+
+    def test_youth(self) -> None:
+        """It counts beside a rush of more than three."""
+        assert _nats(np.array([0.0, 3.0, 3.01, 9.0, 9.1])).tolist() == pytest.approx([0, 3, 5.01, 11, 11])
+
+    @pytest.mark.parametrize(("contacts", "learned"), [(74, True), (75, False)])
+    def test_who_teaches(self, contacts: int, learned: bool) -> None:
+        """From half of a plain limit on nobody teaches what is honest."""
+        assert bool(judged(steady(contacts, 20.0)).level[-1] < NewAccountRush.learns_below) is learned
 
     def test_the_first_day_by_itself(self) -> None:
         """On the first day an account is compared with first days, later with later ones."""

@@ -94,6 +94,14 @@ class TestMilestones:
         assert not judged(columns_of(times), model()).moved.any()  # type: ignore[union-attr]  # always given
         assert judged(columns_of([*times, 4 * DAY_S + 600.0]), model()).moved[-1]  # type: ignore[index]  # always given
 
+    @pytest.mark.parametrize(("later_s", "moved"), [(-1.0, True), (0.0, False)])
+    def test_midnight(self, later_s: float, moved: bool) -> None:
+        """The eighth contact of a day counts up to the next day's midnight, UTC, not at it."""
+        midnight_s = 16 * 3_600.0 + 2 * DAY_S
+        evidence = judged(columns_of([*[midnight_s - 60.0] * 7, midnight_s + later_s]), model())
+        assert evidence.moved is not None
+        assert bool(evidence.moved[7]) is moved
+
     def test_principals_apart(self) -> None:
         """Two accounts are not added up."""
         found = judged(views(16, slot=[0, 1] * 8), model())
@@ -137,9 +145,11 @@ class TestFeatures:
         flags = [int(Flag.MISS)] * 8 + [0] * 8
         assert placed(judged(views(16, flags=flags, first=[False] * 8 + [True] * 8)), 15)["new"] == 15
 
-    @pytest.mark.parametrize(("gap_s", "wanted"), [(0.01, 15), (30.0, 7), (600.0, 2)])
+    @pytest.mark.parametrize(
+        ("gap_s", "wanted"), [(0.01, 15), (0.192, 15), (0.194, 14), (30.0, 7), (600.0, 2), (1_850.0, 1), (1_890.0, 0)]
+    )
     def test_gaps(self, gap_s: float, wanted: int) -> None:
-        """Short gaps lie far out."""
+        """Short gaps lie far out: sixteen bins from an hour to a tenth of a second, evenly in the logarithm."""
         assert placed(judged(views(8, gap_s)), 7)["gaps"] == wanted
 
     @pytest.mark.parametrize(("searches", "wanted"), [(0, 0), (1, 3), (8, 9), (64, 15), (500, 15)])
@@ -154,6 +164,17 @@ class TestFeatures:
         """Distinct hours of the day in which there was a contact."""
         times = sorted(3_600.0 * (n % hours) for n in range(8))
         assert placed(judged(columns_of(times)), 7)["hours"] == wanted
+
+    @pytest.mark.parametrize(("later_s", "wanted"), [(3_599.0, 0), (3_600.0, 1)])
+    def test_whole_hours(self, later_s: float, wanted: int) -> None:
+        """An hour of the clock, and the next."""
+        assert placed(judged(columns_of([0.0] * 4 + [later_s] * 4)), 7)["hours"] == wanted
+
+    @pytest.mark.parametrize(("later_s", "quarter"), [(14_399.0, 1), (14_400.0, 2)])
+    def test_quarters(self, later_s: float, quarter: int) -> None:
+        """From eight in the morning the next quarter begins at noon."""
+        place = judged(columns_of([later_s] * 8)).lessons["hours"][7]
+        assert place // (MILESTONES * BINS) == TIER * QUARTERS + quarter
 
     def test_by_tier_and_quarter(self) -> None:
         """A day is learned with the tier and the quarter in which it got so far."""

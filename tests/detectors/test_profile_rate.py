@@ -76,6 +76,29 @@ class TestLimits:
         assert why.reason == f"{limit} distinct profiles within {span.words}; the limit is {limit}"
         assert evidence.since_us[rows[-1]] == evaluation.columns.time_us[rows[-1]] - span.seconds * 1_000_000
 
+    @pytest.mark.parametrize("span", list(Span))
+    @pytest.mark.parametrize(
+        ("scope", "who", "limits"),
+        [
+            (Scope.ACCOUNT, {"account": "u1"}, (45, 150, 350, 900)),
+            (Scope.SESSION, {"session": "s1"}, (45, 150, 350, 900)),
+            (Scope.IP, {}, (60, 200, 500, 1200)),
+        ],
+    )
+    def test_by_default(self, span: Span, scope: Scope, who: dict[str, Any], limits: tuple[int, ...]) -> None:
+        """Each window that has a limit speaks at it and not one below, at a pace at which it is the first to be passed.
+
+        Few of so many profiles are taken for known ones (`actors/contacts.py`), so as many as were counted count.
+        """
+        gap_s = {Span.MINUTE: 0.5, Span.TEN_MINUTES: 2.5, Span.HOUR: 6.5, Span.DAY: 66.0}[span]
+        surface = "[[surfaces]]\nkind = 'lookup'\npath = '/lookup/{profile}'\n"
+        paths = [f"/lookup/n{n}" for n in range(limits[span] * 102 // 100 + 1)]
+        values = [request_of(START_S + n * gap_s, "x", url__path=path, **who) for n, path in enumerate(paths)]
+        evaluation, evidence, rows = judged(values, scope, surface)
+        counted = evaluation.columns.profiles[rows, span]
+        assert set(counted.tolist()) >= {limits[span] - 1, limits[span]}
+        assert (evidence.level[rows] >= 1).tolist() == (counted >= limits[span]).tolist()
+
     @pytest.mark.parametrize("scope", [Scope.NET, Scope.ASN, Scope.FINGERPRINT])
     def test_groups_have_none(self, scope: Scope) -> None:
         """Members of a group are not limited together, unless the operator says so."""

@@ -1,12 +1,14 @@
 """Scores, and what every section of a detector holds."""
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.core.columns import Span
-from detectors.core.contract import DetectorConfig, score
+from detectors.core.contract import Detector, DetectorConfig, score
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
@@ -27,6 +29,13 @@ def test_block_ratio() -> None:
     assert msgspec.convert({"block_ratio": 1.0}, DetectorConfig).block_ratio == 1.0
     with pytest.raises(msgspec.ValidationError, match=r">= 1\.0"):
         msgspec.convert({"block_ratio": 0.99}, DetectorConfig)
+
+
+def test_what_a_detector_does_not_say() -> None:
+    """It adds nothing to the sum, blocks at a quarter more than it alerts, teaches below an alert, and is nobody's."""
+    assert (DetectorConfig().cap, DetectorConfig().block_ratio) == (0.0, 1.25)
+    assert Detector.learns_below == 1.0
+    assert math.isinf(Detector.shared_from)
 
 
 def test_spans() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.core.columns import AGENTS
-from detectors.core.fleet import BARE, bare_nats
+from detectors.core.fleet import bare_nats, seldom_bare, suspicion
 from detectors.core.model import Model, certainly, empty
 
 
@@ -30,8 +30,20 @@ def test_by_how_rare_it_is(share: float, nats: float) -> None:
 
 def test_learned_as_it_comes() -> None:
     """A thousand views weigh as much as the scraper's own share."""
-    half = (BARE * 1_000 + 0) / 2_000
-    assert bare_nats(model(1_000, 0)) == pytest.approx(np.log(BARE / (0.7 * half + 0.3 * BARE)))
+    half = (0.95 * 1_000 + 0) / 2_000
+    assert bare_nats(model(1_000, 0)) == pytest.approx(np.log(0.95 / (0.7 * half + 0.3 * 0.95)))
+
+
+@pytest.mark.parametrize(("share", "seldom"), [(0.199, True), (0.201, False)])
+def test_seldom(share: float, seldom: bool) -> None:
+    """It is odd of a client to have no furniture up to one honest view in five that has none."""
+    assert seldom_bare(model(1e9 * (1 - share), 1e9 * share))[7] == seldom
+
+
+@pytest.mark.parametrize(("bare", "worth"), [(50, 0.5), (51, 0.0)])
+def test_where_everybody_is_bare(bare: float, worth: float) -> None:
+    """Where more than one view in five stands alone, beside two hundred that do not, being suspect is worth nothing."""
+    assert suspicion(model(0, bare))[7] == worth
 
 
 def test_a_key_is_never_its_own_mark() -> None:

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detectors.core.fusion import HALF_LIFE_US, MODES, RISE, Fused, Fusion
+from detectors.core.fusion import MODES, Fused, Fusion
 from detectors.core.model import PEAK_STEP, PEAKS
 from schemas.mode import Mode
 
 START_US: Final = 1_800_000_000_000_000 // 86_400_000_000 * 86_400_000_000
 DAY_US: Final = 86_400_000_000
+HALF_LIFE_US: Final = 302_400_000_000
 INF: Final = float("inf")
 
 
@@ -213,7 +214,7 @@ class TestRise:
         assert found.sightings.tolist() == [1, 1, 1, 2]
         assert totals(found) == [3, 4, 5, 6]
 
-    @pytest.mark.parametrize(("low", "anew"), [(RISE - 0.01, True), (RISE, False)])
+    @pytest.mark.parametrize(("low", "anew"), [(1.99, True), (2.0, False)])
     def test_anew(self, low: float, anew: bool) -> None:
         """What fell below two nats has ended; what follows is another rise."""
         found = Summed().fuse([9.0, low, 9.0], at_us=[0, 10, 20])
@@ -235,10 +236,10 @@ class TestPeaks:
         assert found.peak.tolist() == [int(1 / PEAK_STEP), -1, int(2 / PEAK_STEP), -1]
         assert found.peak_before.tolist() == [-1, -1, int(1 / PEAK_STEP), -1]
 
-    @pytest.mark.parametrize(("at_us", "peaks"), [(DAY_US - 1, [80, -1]), (DAY_US, [80, 40])])
+    @pytest.mark.parametrize(("at_us", "peaks"), [(2 * DAY_US - 1, [80, -1]), (2 * DAY_US, [80, 40])])
     def test_each_day(self, at_us: int, peaks: list[int]) -> None:
         """At midnight a new one begins."""
-        assert Summed().fuse([10.0, 5.0], at_us=[0, at_us]).peak.tolist() == peaks
+        assert Summed().fuse([10.0, 5.0], at_us=[DAY_US, at_us]).peak.tolist() == peaks
 
     def test_highest_bin(self) -> None:
         """Whatever is higher than the table falls into its last bin."""

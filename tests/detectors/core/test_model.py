@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.core.model import BEYOND, ENOUGH, PEAK_STEP, PEAKS, SHARE, Limit, Model, empty, tail
+from detectors.core.model import PEAK_STEP, PEAKS, Limit, Model, empty, tail
 
 DAYS: Final = 1_000_000
 
@@ -40,7 +40,7 @@ class TestTail:
         """Peaks that all lie in one bin have a tail of a bin, not of nothing."""
         peaks = np.zeros(PEAKS)
         peaks[8] = 5_000
-        assert tail(peaks, SHARE) == (8 * PEAK_STEP, PEAK_STEP)
+        assert tail(peaks, 0.002) == (8 * PEAK_STEP, PEAK_STEP)
 
 
 class TestLimit:
@@ -57,9 +57,9 @@ class TestLimit:
     def test_a_large_budget(self) -> None:
         """No limit lies within the body of honest days, whatever the budget."""
         one = model(exponential(0.5))
-        assert one.limit("all", 1e9, 99.0).value == tail(exponential(0.5), SHARE)[0]
+        assert one.limit("all", 1e9, 99.0).value == tail(exponential(0.5), 0.002)[0]
 
-    @pytest.mark.parametrize(("days", "fitted"), [(ENOUGH - 1, False), (ENOUGH, True)])
+    @pytest.mark.parametrize(("days", "fitted"), [(199, False), (200, True)])
     def test_enough(self, days: int, fitted: bool) -> None:
         """Too few days fit nothing: the fallback holds, and it is said so."""
         peaks = np.zeros(PEAKS)
@@ -70,16 +70,21 @@ class TestLimit:
 
     def test_few_days(self) -> None:
         """Where a hundredth is too little the tail is a larger share, of so many peaks."""
-        days = 20 * BEYOND
+        days = 400
         peaks = exponential(0.5, days)
         found = model(peaks, 1_000.0).limit("all", 1.0, 99.0)
-        start, excess = tail(peaks, BEYOND / float(peaks.sum()))
+        start, excess = tail(peaks, 20 / float(peaks.sum()))
         assert found.value == pytest.approx(start + math.log(0.05 / 0.001) * excess, rel=1e-3)
 
     @pytest.mark.parametrize(("principals", "budget"), [(0.0, 1.0), (10.0, 0.0)])
     def test_nobody(self, principals: float, budget: float) -> None:
         """Without principals or budget nothing follows."""
         assert model(exponential(0.5), principals).limit("all", budget, 99.0) == Limit(99.0, False)
+
+    def test_nobody_known(self) -> None:
+        """Likewise while nobody was counted."""
+        unaware = Model(empty().popularity, {}, {"all": exponential(0.5)})
+        assert unaware.limit("all", 1.0, 99.0) == Limit(99.0, False)
 
     def test_unknown(self) -> None:
         """What was never learned has no limit of its own."""

@@ -1,23 +1,19 @@
 """What the next number and the next text are worth."""
 
+from typing import Final
+
 import numpy as np
 import pytest
 
-from detectors.core.ordering import (
-    FAR_LLR,
-    LATER_LLR,
-    MORE_LLR,
-    NEAR,
-    NEXT_LLR,
-    ON_LLR,
-    OTHER_LLR,
-    RUN,
-    TURN_LLR,
-    alphabet_llr,
-    goes_on,
-    import_llr,
-    short,
-)
+from detectors.core.ordering import RUN, alphabet_llr, goes_on, import_llr, short
+
+NEXT: Final = float(np.log(0.8 / 0.01))
+FAR: Final = float(np.log(0.2 / 0.99))
+ON: Final = float(np.log(0.99 / 0.4))
+TURN: Final = float(np.log(0.01 / 0.6))
+MORE: Final = float(np.log(0.8 / 0.2))
+LATER: Final = float(np.log(40.0))
+OTHER: Final = float(np.log(0.15 / 0.8))
 
 
 def text_of(text: str) -> int:
@@ -39,7 +35,7 @@ def blocks_of(count: int, length: int) -> list[int]:
     return [10**9 + n * 10**6 + (k ^ 1) for n in range(count) for k in range(length)]
 
 
-@pytest.mark.parametrize(("step", "worth"), [(NEAR, NEXT_LLR), (NEAR + 1, FAR_LLR)])
+@pytest.mark.parametrize(("step", "worth"), [(5_000, NEXT), (5_001, FAR)])
 def test_near(step: int, worth: float) -> None:
     """A number within reach goes on, one beyond speaks against."""
     assert imported([10**9 + n * step for n in range(3)])[-1] == pytest.approx(worth)
@@ -47,7 +43,7 @@ def test_near(step: int, worth: float) -> None:
 
 def test_turned() -> None:
     """The other direction speaks against, and going on is worth little ever after."""
-    assert imported([10**9 + n for n in (1, 2, 3, 2, 1)]) == pytest.approx([0, 0, NEXT_LLR, TURN_LLR, ON_LLR])
+    assert imported([10**9 + n for n in (1, 2, 3, 2, 1)]) == pytest.approx([0, 0, NEXT, TURN, ON])
 
 
 def test_same_number() -> None:
@@ -59,7 +55,7 @@ def test_same_number() -> None:
 def test_third_block(length: int, counts: bool) -> None:
     """After two blocks of eight neighbours a third counts whatever its direction; shorter ones are no blocks."""
     found = imported(blocks_of(3, length))[2 * length :]
-    assert (found[-1] == pytest.approx(MORE_LLR)) == counts
+    assert (found[-1] == pytest.approx(MORE)) == counts
 
 
 @pytest.mark.parametrize(
@@ -81,10 +77,10 @@ def test_goes_on(one: str, other: str, on: bool) -> None:
 @pytest.mark.parametrize(
     ("done", "text", "worth"),
     [
-        ("ab", "ac", LATER_LLR),
-        ("ac", "ab", OTHER_LLR),
-        ("ab", "ab", OTHER_LLR),
-        ("ab", "acde", OTHER_LLR),
+        ("ab", "ac", LATER),
+        ("ac", "ab", OTHER),
+        ("ab", "ab", OTHER),
+        ("ab", "acde", OTHER),
         ("", "ab", 0.0),
     ],
 )

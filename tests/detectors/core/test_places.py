@@ -3,7 +3,6 @@
 import numpy as np
 
 from detectors.core.places import (
-    COUNTRIES,
     NO_ASN,
     PLACES,
     SESSIONS,
@@ -27,7 +26,7 @@ def test_tags_lie_in_their_bits() -> None:
     address, network, country, mark, session = tags(columns).T
     assert (address.min(), address.max()) >= (1, 60_000)
     assert (network.min(), network.max()) == (1, NO_ASN - 1)
-    assert (country.min(), country.max(), mark.min(), mark.max()) == (1, COUNTRIES, 1, SESSIONS)
+    assert (country.min(), country.max(), mark.min(), mark.max()) == (1, 31, 1, 7)
     assert session.max() < 2**16
     unknown = tags(columns_of([0.0], address=5))
     assert unknown[0, 1] >= NO_ASN
