@@ -63,7 +63,7 @@ def quote_at(text: Text, at: int) -> int:
 def has_nul(text: Text, start: int, size: int) -> bool:
     """Whether one byte of the span is 0."""
     found = False
-    # No early end: so the loop runs over many bytes at once.
+    # No early end: hardly any span has one, so that it is read to its end anyway.
     for at in range(start, start + size):
         found |= text[at] == 0
     return found
