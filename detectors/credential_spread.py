@@ -296,8 +296,8 @@ class CredentialSpread(Detector[Config]):
         counts = columns.own & one & request & (columns.address > 0)
         learned = model.counts(f"{self.name}.changes", self.lessons["changes"]).reshape(-1, 3)
         seen, changed = learned.sum(axis=1), learned[:, 1]
-        known = np.arange(seen.size) < NO_ASN
-        often = learned[:, 2] > OFTEN * seen
+        known, often = np.arange(seen.size) < NO_ASN, learned[:, 2] > OFTEN * seen
+        enough = known & (seen >= LEARNED)
         share = (changed + WITHIN * WITHIN_WEIGHT) / (seen + WITHIN_WEIGHT)
         sums, numbers, lessons = _spread(
             columns.principal_slot,
@@ -305,9 +305,9 @@ class CredentialSpread(Detector[Config]):
             counts,
             tags(columns),
             (1 - MIX) * share + MIX * HOP,
-            ((seen < LEARNED) & known) | (changed > EXCUSED * (seen + WITHIN_WEIGHT)),
-            (seen >= LEARNED) & ~often & known,
-            (seen >= LEARNED) & often & known,
+            (known & ~enough) | (changed > EXCUSED * (seen + WITHIN_WEIGHT)),
+            enough & ~often,
+            enough & often,
             float(self.config.half_life_s),
             cast("NDArray[np.uint16]", state["address"]),
             cast("NDArray[np.uint8]", state["network"]),

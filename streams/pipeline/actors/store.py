@@ -32,7 +32,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "members_behind": "u2",
     "accounts_behind": "u2",
     "quiet_until_us": "i8",  # end of the cooldown
-    "quiet_urgency": "u1",  # severity at its beginning
+    "quiet_urgency": "u1",  # of the sighting that began it
     "denied_until_us": "i8",  # end of the block, where a replay enforces it
     "times_blocked": "u1",
     "block_ended_us": "i8",  # end of the latest one that was enforced
